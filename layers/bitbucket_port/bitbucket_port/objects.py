@@ -1,0 +1,128 @@
+"""The nouns every part of the package shares: source objects of Bitbucket and entities of Port."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Product = Literal["cloud", "server"]
+Kind = Literal["project", "repository", "pull-request", "user"]
+JsonObject = dict[str, Any]
+
+KINDS: tuple[Kind, ...] = ("project", "repository", "pull-request", "user")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceKey:
+    """The stable name of a Bitbucket object, built from ids that survive a rename.
+
+    ``container`` is the source (Cloud workspace uuid, Data Center base URL), for a pull request followed by ``/`` and
+    the repository's id. ``id`` is a Cloud ``{uuid}``, a Data Center numeric id as text, or a pull request's number.
+    """
+
+    kind: Kind
+    container: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}#{self.container}#{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> SourceKey:
+        """The key whose ``str()`` is ``text``; raises ValueError for anything else."""
+        kind, rest = text.split("#", 1)
+        container, object_id = rest.rsplit("#", 1)
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is not a kind")
+        return cls(kind, container, object_id)  # type: ignore[arg-type]
+
+    @property
+    def children_container(self) -> str:
+        """The container of what hangs below this object (a repository's pull requests)."""
+        return f"{self.container}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How to ask Bitbucket for an object now; unlike a source key it changes with a rename.
+
+    Cloud: ``repository`` is the ``{uuid}`` (or the slug where an old payload lacks it), ``project`` the project key.
+    Data Center: ``project`` is the project key (``~user`` for a personal project), ``repository`` the slug.
+    ``number`` is the pull request's id.
+    """
+
+    project: str | None = None
+    repository: str | None = None
+    number: int | None = None
+
+    def to_json(self) -> JsonObject:
+        """Only the fields that are set."""
+        pairs = {"project": self.project, "repository": self.repository, "number": self.number}
+        return {name: value for name, value in pairs.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, value: JsonObject) -> Address:
+        """The inverse of ``to_json``."""
+        number = value.get("number")
+        return cls(value.get("project"), value.get("repository"), int(number) if number is not None else None)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntityKey:
+    """Blueprint and identifier: what names an entity in Port."""
+
+    blueprint: str
+    identifier: str
+
+    def __str__(self) -> str:
+        return f"{self.blueprint}#{self.identifier}"
+
+    @classmethod
+    def parse(cls, text: str) -> EntityKey:
+        """The key whose ``str()`` is ``text`` (neither part can contain ``#``)."""
+        blueprint, identifier = text.split("#", 1)
+        return cls(blueprint, identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An entity as the mapping makes it.
+
+    ``identifier`` is a string, or a search query object (an enrichment of an entity found by Port, never owned).
+    ``fields`` holds only what the mapping sets: ``title``, ``icon``, ``team``, ``properties``, ``relations``; an
+    expression that failed is not in it. ``failed`` names those, as ``properties.url``.
+    """
+
+    blueprint: str
+    identifier: str | JsonObject
+    fields: JsonObject = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> EntityKey:
+        """The entity's key; a search query is named by its own digest, which no real identifier can equal."""
+        if isinstance(self.identifier, str):
+            return EntityKey(self.blueprint, self.identifier)
+        return EntityKey(self.blueprint, "?" + digest(self.identifier))
+
+    @property
+    def is_search(self) -> bool:
+        """Whether Port, not the mapping, decides which entity this is."""
+        return not isinstance(self.identifier, str)
+
+    @property
+    def content_hash(self) -> str:
+        """Equal for entities that would be written alike."""
+        return digest(self.fields)
+
+    def to_port(self) -> JsonObject:
+        """The body of an entity in Port's API."""
+        return {"identifier": self.identifier, **self.fields}
+
+
+def digest(value: Any) -> str:
+    """A short stable digest of any JSON value, independent of the order of its keys."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:24]
