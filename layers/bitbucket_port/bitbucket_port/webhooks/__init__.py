@@ -1,0 +1,1 @@
+"""Bitbucket's webhooks: what is let in, what is stored of it, and what it means."""
