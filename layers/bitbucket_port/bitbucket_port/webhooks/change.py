@@ -26,6 +26,7 @@ class Change:
     - ``main_branch_candidates``: for a push, the names of the branches it moved; None: any branch may have moved.
     - ``foreign``: the object belongs to another workspace than ours, by the payload's own word.
     - ``previous``: where the object was before this event renamed or moved it.
+    - ``reduced``: values were left out of ``object`` to fit the queue; read it where that is possible.
     """
 
     kind: Kind
@@ -41,3 +42,4 @@ class Change:
     main_branch_candidates: frozenset[str] | None = None
     foreign: bool = False
     previous: Address | None = None
+    reduced: bool = False

@@ -1,0 +1,8 @@
+"""Receives webhooks with pull request events."""
+
+from bitbucket_port.lambda_receive import handle
+
+
+def handler(event: dict[str, object], _context: object) -> dict[str, object]:
+    """Lambda's entry point; takes and returns API Gateway payload 2.0."""
+    return handle(event)
