@@ -1,0 +1,151 @@
+"""What the rest of the package asks of Bitbucket, whichever product it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bitbucket_port.bitbucket.address import key_of
+from bitbucket_port.errors import NotFoundError, TransientError
+from bitbucket_port.http import Deadline, HttpClient
+from bitbucket_port.objects import Address, JsonObject, Kind, Product
+
+if TYPE_CHECKING:
+    from bitbucket_port.mapping.model import Wants
+    from bitbucket_port.mapping.scope import Question
+
+FULL_NAME_ID = "full_name:"
+PROJECT_KEY_ID = "key:"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing: objects in their list shape, and when it was asked for (epoch seconds, our clock)."""
+
+    values: tuple[JsonObject, ...]
+    asked_at: float
+
+
+class Bitbucket(Protocol):
+    """Reads one Cloud workspace or one Data Center.
+
+    Every method may raise: NotFoundError (404: the thing itself, or what contains it), CredentialsRefusedError,
+    ForbiddenError, PermanentError, and TransientError (also for an answer that is not what the API promises, so that a
+    broken proxy never looks like an empty Bitbucket).
+    """
+
+    @property
+    def product(self) -> Product:
+        """Which of the two it is."""
+        ...
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests have been sent so far, tries that failed included."""
+        ...
+
+    @property
+    def deadline(self) -> Deadline:
+        """How long the calls that follow may take."""
+        ...
+
+    @deadline.setter
+    def deadline(self, deadline: Deadline) -> None: ...
+
+    def source(self) -> str:
+        """The prefix of all source keys: the Cloud workspace's uuid (asked once), the Data Center's base URL."""
+        ...
+
+    def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
+        """The project; NotFoundError when another one (by ``SourceKey.id``) answers at this address."""
+        ...
+
+    def read_repository(self, address: Address, wants: Wants, *, expected_id: str | None = None) -> JsonObject:
+        """The repository with what the mapping wants added; NotFoundError when another one answers at this address.
+
+        Cloud adds ``__includedFiles`` (path as configured to text, or None where there is no such file), Data Center
+        ``__readme`` and ``__latestCommit`` (None where there is none). What cannot be read raises: it is not absent.
+        """
+        ...
+
+    def read_pull_request(self, address: Address, *, expected_repository: str | None = None) -> JsonObject:
+        """The pull request; NotFoundError when its target repository is another one than ``expected_repository``."""
+        ...
+
+    def main_branch(self, repository: Address) -> str | None:
+        """The name of the main branch, such as ``release/1.0``; None when the repository has none."""
+        ...
+
+    def matches(self, question: Question) -> bool:
+        """What only Bitbucket Cloud can answer: is this object in its own list with that role and query?"""
+        ...
+
+    def open_pull_requests(self, repository: Address) -> Iterator[Page]:
+        """The open pull requests of a repository, with reviewers and participants, page by page."""
+        ...
+
+    def repositories_of(self, project: Address) -> Iterator[Page]:
+        """All repositories of a project, archived ones included, page by page."""
+        ...
+
+
+class Reader:
+    """What both adapters do in the same way over their HTTP client."""
+
+    def __init__(self, http: HttpClient, *, now: Callable[[], float] = time.time) -> None:
+        self.http = http
+        self.now = now
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests have been sent so far."""
+        return self.http.sent
+
+    @property
+    def deadline(self) -> Deadline:
+        """How long the calls that follow may take."""
+        return self.http.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: Deadline) -> None:
+        self.http.deadline = deadline
+
+    def get(self, path_or_url: str, params: Mapping[str, Any] | None = None) -> JsonObject:
+        """The JSON object at that place; TransientError when the answer is anything else."""
+        answer = self.http.request("GET", path_or_url, params=params, ok=(200,)).json()
+        if not isinstance(answer, dict):
+            raise TransientError(f"{self.http.name} answered with something that is not a JSON object")
+        return answer
+
+    def file(self, path: str, params: Mapping[str, Any] | None = None) -> str | None:
+        """The text of a file; None when the server says 404."""
+        try:
+            return self.http.request("GET", path, params=params, ok=(200,)).text
+        except NotFoundError:
+            return None
+
+    def values(self, page: JsonObject) -> tuple[JsonObject, ...]:
+        """The objects of a page; TransientError when it is no page, since that is not an empty one."""
+        values = page.get("values")
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise TransientError(f"{self.http.name} answered with something that is not a page of a list")
+        return tuple(values)
+
+
+def check_identity(product: Product, kind: Kind, obj: JsonObject, expected_id: str | None) -> None:
+    """Raises NotFoundError when the object is not the one we mean: an address can have passed to another object.
+
+    ``expected_id`` is the id of a source key, in any of the forms that ``key_of`` makes.
+    """
+    if expected_id is None:
+        return
+    if expected_id.startswith(FULL_NAME_ID):
+        found = FULL_NAME_ID + str(obj.get("full_name")).lower()
+    elif expected_id.startswith(PROJECT_KEY_ID):
+        found = PROJECT_KEY_ID + str(obj.get("key"))
+    else:
+        found = key_of(product, kind, obj, "").id
+    if found != expected_id:
+        raise NotFoundError(f"the {kind} {expected_id} is not at its address any more: {found} is there now")

@@ -1,0 +1,202 @@
+"""Bitbucket Cloud, REST API 2.0.
+
+Paths, parameters and answers: Atlassian's OpenAPI document of June 2026. Not in it, and therefore known from the
+developers' reference and from use: ``pagelen`` may be 100, but 50 for pull requests; a pull request in a list has its
+``reviewers`` and ``participants`` only when ``fields`` asks for them; with ``q`` the parameter ``state`` is ignored; a
+branch name with a slash works under ``refs/branches/`` but not under ``src/``, so files are read by commit hash.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from bitbucket_port.bitbucket.client import Page, Reader, check_identity
+from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
+from bitbucket_port.http import HttpClient, RedirectedElsewhereError, path_of
+from bitbucket_port.objects import Address, JsonObject, Product
+
+if TYPE_CHECKING:
+    from bitbucket_port.mapping.model import Wants
+    from bitbucket_port.mapping.scope import Question
+
+_log = logging.getLogger(__name__)
+
+PAGE_LENGTH = 100
+PULL_REQUEST_PAGE_LENGTH = 50
+PEOPLE = "+values.participants,+values.reviewers"
+
+
+class CloudBitbucket(Reader):
+    """One workspace of Bitbucket Cloud, named by its slug or ``{uuid}``."""
+
+    product: Product = "cloud"
+
+    def __init__(self, http: HttpClient, workspace: str, *, now: Callable[[], float] = time.time) -> None:
+        super().__init__(http, now=now)
+        self._workspace = workspace
+        self._source: str | None = None
+
+    def source(self) -> str:
+        """The workspace's uuid, asked for once."""
+        if self._source is None:
+            uuid = self.get(path_of("workspaces", self._workspace)).get("uuid")
+            if not isinstance(uuid, str) or not uuid:
+                raise TransientError("Bitbucket Cloud answered with a workspace that has no uuid")
+            self._source = uuid
+        return self._source
+
+    def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
+        """``GET /workspaces/{workspace}/projects/{key}``."""
+        project = self.get(path_of("workspaces", self._workspace, "projects", _part(address.project, "project key")))
+        check_identity("cloud", "project", project, expected_id)
+        return project
+
+    def read_repository(self, address: Address, wants: Wants, *, expected_id: str | None = None) -> JsonObject:
+        """``GET /repositories/{workspace}/{uuid}``, and its files where the mapping wants any.
+
+        A repository that was transferred still answers here when the credentials may see its new workspace; it is not
+        ours any more, so that is NotFoundError as well.
+        """
+        repository = self.get(self._repository(address))
+        check_identity("cloud", "repository", repository, expected_id)
+        if not self._is_ours(repository):
+            raise NotFoundError("the repository belongs to another workspace now")
+        if wants.included_files:
+            repository["__includedFiles"] = self._included_files(address, repository, wants.included_files)
+        return repository
+
+    def read_pull_request(self, address: Address, *, expected_repository: str | None = None) -> JsonObject:
+        """``GET /repositories/{workspace}/{uuid}/pullrequests/{id}``."""
+        number = _part(address.number, "number")
+        pull_request = self.get(self._repository(address) + path_of("pullrequests", number))
+        target = (pull_request.get("destination") or {}).get("repository")
+        check_identity("cloud", "repository", target if isinstance(target, dict) else {}, expected_repository)
+        return pull_request
+
+    def main_branch(self, repository: Address) -> str | None:
+        """The main branch that the repository itself names."""
+        return _main_branch(self.get(self._repository(repository), {"fields": "mainbranch.name"}))
+
+    def matches(self, question: Question) -> bool:
+        """Asks the list that a resync would read for just this one object."""
+        if question.kind == "repository":
+            return self._repository_matches(question)
+        if question.kind == "pull-request" and question.number is not None:
+            terms = [f"({question.q})"] if question.q else []
+            query = " AND ".join([*terms, f"id={question.number}"])
+            path = self._repository(Address(repository=question.repository or question.slug)) + "/pullrequests"
+            found = self.get(path, {"q": query, "pagelen": 1, "fields": "values.id"})
+            return any(value.get("id") == question.number for value in self._found(found))
+        raise PermanentError(f"Bitbucket Cloud has no query for a {question.kind}")
+
+    def open_pull_requests(self, repository: Address) -> Iterator[Page]:
+        """Oldest first, so that what is opened meanwhile comes last and shifts nothing."""
+        params = {"q": 'state="OPEN"', "sort": "created_on", "pagelen": PULL_REQUEST_PAGE_LENGTH, "fields": PEOPLE}
+        return self._pages(self._repository(repository) + "/pullrequests", params)
+
+    def repositories_of(self, project: Address) -> Iterator[Page]:
+        """Oldest first."""
+        query = f"project.key={_quoted(str(_part(project.project, 'project key')))}"
+        params = {"q": query, "sort": "created_on", "pagelen": PAGE_LENGTH}
+        return self._pages(path_of("repositories", self._workspace), params)
+
+    def _repository(self, address: Address) -> str:
+        return path_of("repositories", self._workspace, _part(address.repository, "repository"))
+
+    def _is_ours(self, repository: JsonObject) -> bool:
+        """By slug; in doubt by uuid, because the workspace's slug may have been changed."""
+        workspace = repository.get("workspace") or {}
+        slug = workspace.get("slug") or str(repository.get("full_name") or "").rpartition("/")[0]
+        names = {str(name).lower() for name in (slug, workspace.get("uuid")) if name}
+        if not names or self._workspace.lower() in names:
+            return True
+        return not workspace.get("uuid") or bool(workspace["uuid"] == self.source())
+
+    def _included_files(self, address: Address, repository: JsonObject, paths: tuple[str, ...]) -> JsonObject:
+        root = self._repository(address)
+        commit = self._head(root, _main_branch(repository))
+        return {path: self._included_file(root, commit, path) if commit else None for path in paths}
+
+    def _head(self, root: str, branch: str | None) -> str | None:
+        """The newest commit of the main branch; None in an empty repository, whose main branch need not exist."""
+        if branch is None:
+            return None
+        try:
+            head = self.get(f"{root}/refs/branches{path_of(*branch.split('/'))}", {"fields": "target.hash"})
+        except NotFoundError:
+            return None
+        commit = (head.get("target") or {}).get("hash")
+        if not isinstance(commit, str) or not commit:
+            raise TransientError("Bitbucket Cloud answered with a branch that has no commit")
+        return commit
+
+    def _included_file(self, root: str, commit: str, path: str) -> str | None:
+        """A file's text; None when there is no file of that name in the tree, or only a folder or an LFS pointer."""
+        segments = path.strip("/").split("/")
+        if not {"", ".", ".."}.isdisjoint(segments):
+            return None
+        try:
+            answer = self.http.request("GET", f"{root}/src{path_of(commit, *segments)}", ok=(200,))
+        except NotFoundError:
+            return None
+        except RedirectedElsewhereError:
+            _log.warning("a file kept in Git LFS is left empty", extra={"file": path})
+            return None
+        is_folder = "json" in answer.headers.get("content-type", "") and _is_listing(answer.content)
+        return None if is_folder else answer.text
+
+    def _repository_matches(self, question: Question) -> bool:
+        if question.repository:
+            wanted = f"uuid={_quoted(question.repository)}"
+        else:
+            full_name = f"{self._workspace}/{_part(question.slug, 'slug')}"
+            wanted = f"full_name={_quoted(full_name)}"
+        terms = [f"({question.q})"] if question.q else []
+        params: JsonObject = {"q": " AND ".join([*terms, wanted]), "pagelen": 1, "fields": "values.uuid"}
+        if question.role:
+            params["role"] = question.role
+        found = self._found(self.get(path_of("repositories", self._workspace), params))
+        return any(value.get("uuid") == question.repository for value in found) if question.repository else bool(found)
+
+    def _found(self, page: JsonObject) -> tuple[JsonObject, ...]:
+        """The values of an answer cut down by ``fields``, which may leave nothing at all of an empty page."""
+        return self.values(page) if page else ()
+
+    def _pages(self, path: str, params: JsonObject) -> Iterator[Page]:
+        """Every page, following ``next`` on our own host only, empty pages included."""
+        seen: set[str] = set()
+        url: str | None = path
+        asked: JsonObject | None = params
+        while url is not None:
+            asked_at = self.now()
+            page = self.get(url, asked)
+            yield Page(self.values(page), asked_at)
+            url, asked = page.get("next"), None
+            if url is not None and (not isinstance(url, str) or url in seen):
+                raise TransientError("Bitbucket Cloud leads in circles from page to page of a list")
+            seen.add(url or "")
+
+
+def _part(value: str | int | None, name: str) -> str | int:
+    if value is None or value == "":
+        raise PermanentError(f"the address of what Bitbucket Cloud should be asked for has no {name}")
+    return value
+
+
+def _quoted(text: str) -> str:
+    """A string of Bitbucket's query language."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _main_branch(repository: JsonObject) -> str | None:
+    branch: Any = repository.get("mainbranch") or {}
+    name = branch.get("name") if isinstance(branch, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _is_listing(content: bytes) -> bool:
+    """Whether this JSON is the paginated listing that ``src/`` gives for a folder, and not a JSON file's text."""
+    return content.lstrip().startswith(b"{") and b'"pagelen"' in content and b'"commit_' in content

@@ -1,0 +1,42 @@
+"""Puts a Bitbucket together from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bitbucket_port.bitbucket.client import Bitbucket
+from bitbucket_port.bitbucket.cloud import CloudBitbucket
+from bitbucket_port.bitbucket.credentials import Credentials
+from bitbucket_port.bitbucket.server import API, ServerBitbucket
+from bitbucket_port.errors import SettingsError
+from bitbucket_port.http import Deadline, HttpClient
+from bitbucket_port.objects import Product
+
+
+def connect(
+    product: Product,
+    url: str,
+    token: Callable[[], str],
+    *,
+    deadline: Deadline,
+    workspace: str = "",
+    username: str = "",
+    verify: bool | str = True,
+) -> Bitbucket:
+    """The adapter for this product; sends nothing yet.
+
+    ``url`` is Cloud's REST root with its version, or the Data Center's base URL; ``token`` reads the secret and is asked
+    before each request; ``verify`` may name a file with the certificate authorities to trust. Raises SettingsError.
+    """
+    if product == "cloud" and not workspace:
+        raise SettingsError("BitbucketWorkspace is empty: Bitbucket Cloud is read one workspace at a time")
+    credentials = Credentials(token, product=product, username=username)
+    http = HttpClient(
+        url if product == "cloud" else url.rstrip("/").removesuffix(API) + API,
+        headers=credentials.headers,
+        throttled=credentials.throttled,
+        deadline=deadline,
+        verify=verify,
+        name="Bitbucket Cloud" if product == "cloud" else "Bitbucket Data Center",
+    )
+    return CloudBitbucket(http, workspace) if product == "cloud" else ServerBitbucket(http)

@@ -1,0 +1,158 @@
+"""Bitbucket Data Center, REST API ``latest`` (1.0).
+
+Paths, parameters and answers: Atlassian's OpenAPI documents of 9.4 and 10.0. A renamed or moved repository goes on
+answering at its old address, and that address can later be taken by another one: hence ``expected_id``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bitbucket_port.bitbucket.client import Page, Reader, check_identity
+from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
+from bitbucket_port.http import HttpClient, path_of
+from bitbucket_port.objects import Address, JsonObject, Product
+
+if TYPE_CHECKING:
+    from bitbucket_port.mapping.model import Wants
+    from bitbucket_port.mapping.scope import Question
+
+PAGE_LIMIT = 1000
+README_NAMES = ("README.md", "readme.md", "README")
+API = "/rest/api/latest"
+
+
+class ServerBitbucket(Reader):
+    """One Bitbucket Data Center instance; ``http`` is made with ``<base url>/rest/api/latest``."""
+
+    product: Product = "server"
+
+    def __init__(self, http: HttpClient, *, now: Callable[[], float] = time.time) -> None:
+        super().__init__(http, now=now)
+        parts = urlsplit(http.base_url.removesuffix(API))
+        self._source = f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path}".rstrip("/")
+
+    def source(self) -> str:
+        """The base URL, host in lower case, without a slash at its end."""
+        return self._source
+
+    def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
+        """``GET /projects/{key}``."""
+        project = self.get(_project(address))
+        check_identity("server", "project", project, expected_id)
+        return project
+
+    def read_repository(self, address: Address, wants: Wants, *, expected_id: str | None = None) -> JsonObject:
+        """``GET /projects/{key}/repos/{slug}``, and what the mapping wants from its main branch."""
+        repository = self.get(_repository(address))
+        check_identity("server", "repository", repository, expected_id)
+        if wants.readme or wants.latest_commit:
+            commit = self._latest_commit(address)
+            if wants.latest_commit:
+                repository["__latestCommit"] = commit
+            if wants.readme:
+                repository["__readme"] = self._readme(address, commit)
+        return repository
+
+    def read_pull_request(self, address: Address, *, expected_repository: str | None = None) -> JsonObject:
+        """``GET /projects/{key}/repos/{slug}/pull-requests/{id}``."""
+        if address.number is None:
+            raise PermanentError("the address of a pull request on the Data Center has no number")
+        pull_request = self.get(_repository(address) + path_of("pull-requests", address.number))
+        target = (pull_request.get("toRef") or {}).get("repository")
+        check_identity("server", "repository", target if isinstance(target, dict) else {}, expected_repository)
+        return pull_request
+
+    def main_branch(self, repository: Address) -> str | None:
+        """The name of the configured default branch, which need not exist; None when none is configured."""
+        branch = self._default_branch(repository)
+        return branch.removeprefix("refs/heads/") if branch else None
+
+    def matches(self, question: Question) -> bool:
+        """Never answers: no selector of the Data Center needs its help."""
+        raise PermanentError(f"the Data Center has no query language to ask about a {question.kind}")
+
+    def open_pull_requests(self, repository: Address) -> Iterator[Page]:
+        """Oldest first, so that what is opened meanwhile comes last; those that others aim at this repository."""
+        params = {"state": "OPEN", "order": "OLDEST", "direction": "INCOMING"}
+        return self._pages(_repository(repository) + "/pull-requests", params)
+
+    def repositories_of(self, project: Address) -> Iterator[Page]:
+        """``GET /repos`` and not the project's own list: only there archived repositories can be asked for.
+
+        Its filter by project key came later than the list itself, so the key is compared here as well.
+        """
+        key = _needed(project.project, "project key")
+        for page in self._pages("/repos", {"projectkey": key, "archived": "ALL"}):
+            yield Page(tuple(value for value in page.values if _is_in(value, key)), page.asked_at)
+
+    def _default_branch(self, address: Address) -> str | None:
+        """The full name (``refs/heads/…``); None for 404, and for the 204 that some versions give when empty."""
+        try:
+            answer = self.http.request("GET", _repository(address) + "/default-branch", ok=(200, 204))
+        except NotFoundError:
+            return None
+        if answer.status == 204:
+            return None
+        branch = answer.json()
+        name = branch.get("id") if isinstance(branch, dict) else None
+        if not isinstance(name, str) or not name:
+            raise TransientError("the Data Center answered with a default branch that has no name")
+        return name
+
+    def _latest_commit(self, address: Address) -> JsonObject | None:
+        """The newest commit of the main branch; None when there is no main branch, or nothing on it yet."""
+        branch = self._default_branch(address)
+        if branch is None:
+            return None
+        try:
+            page = self.get(_repository(address) + "/commits", {"until": branch, "limit": 1})
+        except NotFoundError:
+            return None
+        return next(iter(self.values(page)), None)
+
+    def _readme(self, address: Address, commit: JsonObject | None) -> str | None:
+        if commit is None:
+            return None
+        at = commit.get("id")
+        if not isinstance(at, str) or not at:
+            raise TransientError("the Data Center answered with a commit that has no id")
+        texts = (self.file(_repository(address) + path_of("raw", name), {"at": at}) for name in README_NAMES)
+        return next((text for text in texts if text is not None), None)
+
+    def _pages(self, path: str, params: JsonObject) -> Iterator[Page]:
+        """Every page, by the server's own ``nextPageStart``; an administrator may have capped ``limit``."""
+        start = 0
+        while True:
+            asked_at = self.now()
+            page = self.get(path, params | {"limit": PAGE_LIMIT, "start": start})
+            yield Page(self.values(page), asked_at)
+            if page.get("isLastPage") is True:
+                return
+            following = page.get("nextPageStart")
+            if not isinstance(following, int) or following <= start:
+                raise TransientError("the Data Center does not say where the next page of a list begins")
+            start = following
+
+
+def _needed(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise PermanentError(f"the address of what the Data Center should be asked for has no {name}")
+    return value
+
+
+def _project(address: Address) -> str:
+    return path_of("projects", _needed(address.project, "project key"))
+
+
+def _repository(address: Address) -> str:
+    return _project(address) + path_of("repos", _needed(address.repository, "repository slug"))
+
+
+def _is_in(repository: JsonObject, key: str) -> bool:
+    """Whether the repository is in that project; the server compares keys without regard to case, too."""
+    found = (repository.get("project") or {}).get("key")
+    return isinstance(found, str) and found.lower() == key.lower()
