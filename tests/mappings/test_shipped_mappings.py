@@ -35,7 +35,8 @@ def engine_of(product: Product, preset: str, *, any_state: bool = False) -> Mapp
     """The engine for a shipped mapping; ``any_state`` lifts the selectors' look at a pull request's state."""
     document = mapping(product, preset)
     if any_state:
-        lifted = {"pullRequestQuery": "", "state": "ALL"}
+        states = 'state IN ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")'
+        lifted = {"pullRequestQuery": states} if product == "cloud" else {"state": "ALL"}
         document = document | {
             "resources": [
                 entry | {"selector": entry["selector"] | (lifted if entry["kind"] == "pull-request" else {})}
