@@ -1,0 +1,256 @@
+"""The HTTP API of a made-up Bitbucket Cloud workspace."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from local.standins.cloud.fields import select
+from local.standins.cloud.model import ROLES, STATES, PullRequest, Repository, Role
+from local.standins.cloud.pages import PULL_REQUEST_PAGELEN, page_of
+from local.standins.cloud.pull_requests import CloudWorld
+from local.standins.cloud.query import (
+    BRANCH_FIELDS,
+    MEMBER_FIELDS,
+    PULL_REQUEST_FIELDS,
+    REPOSITORY_FIELDS,
+    Fields,
+    predicate,
+    sorted_by,
+)
+from local.standins.cloud.routes import ROUTES
+from local.standins.http import Answer, Refused, Request, Route, StandIn
+
+HIDDEN_IN_LIST = ("values.participants", "values.reviewers")
+
+
+class CloudApi(StandIn):
+    """Reads; hooks and sources are in their own classes.
+
+    Credentials: ``token`` as Bearer, or as Basic with ``username`` when that is set; any of ``more_tokens`` is as
+    good (their budgets are apart on the real server). ``email_allowed`` says whether the credential may see members'
+    e-mail addresses. ``forbidden`` are further paths (or beginnings of paths) answered with 403.
+    """
+
+    ROUTES = ROUTES
+
+    def __init__(self, world: CloudWorld) -> None:
+        super().__init__()
+        self.lock = world.lock
+        self.world = world
+        self.token = "cloud-demo-token"
+        self.username: str | None = None
+        self.more_tokens: list[str] = []
+        self.email_allowed = True
+        self.forbidden: set[str] = set()
+        self.extra_headers: dict[str, str] = {}
+
+    def start(self, port: int = 0) -> str:
+        """Serve; from now on the API links of all objects point here. Returns the URL without ``/2.0``."""
+        url = super().start(port)
+        self.world.site.api = f"{url}/2.0"
+        return url
+
+    @property
+    def api_url(self) -> str:
+        """What a client is configured with in place of ``https://api.bitbucket.org/2.0``."""
+        return f"{self.url}/2.0"
+
+    # What every request meets first.
+
+    def refusal(self, status: int, message: str, code: str | None) -> Answer:  # noqa: ARG002 - Cloud has no codes
+        return Answer(status, {"type": "error", "error": {"message": message}})
+
+    def common_headers(self) -> Mapping[str, str]:
+        return self.extra_headers
+
+    def authorise(self, request: Request, route: Route) -> str:  # noqa: ARG002 - every operation needs the same
+        given = request.headers.get("authorization", "")
+        for number, token in enumerate([self.token, *self.more_tokens], start=1):
+            if hmac.compare_digest(given.encode(), self._authorization(token).encode()):
+                if any(request.path.removeprefix("/2.0").startswith(path) for path in self.forbidden):
+                    raise Refused(403, "Access denied. You must have read access.")
+                return f"token {number}"
+        raise Refused(401, "Token is invalid, expired, or not supported for this endpoint.")
+
+    def _authorization(self, token: str) -> str:
+        if self.username is None:
+            return f"Bearer {token}"
+        return "Basic " + base64.b64encode(f"{self.username}:{token}".encode()).decode()
+
+    # Helps for the operations.
+
+    def one(self, request: Request, value: dict[str, Any], status: int = 200) -> Answer:
+        """One object, cut to what ``fields`` asks for."""
+        return Answer(status, select(value, request.value("fields")))
+
+    def page(
+        self,
+        request: Request,
+        values: list[dict[str, Any]],
+        *,
+        fields: Fields | None = None,
+        largest: int = 100,
+        hidden: tuple[str, ...] = (),
+    ) -> Answer:
+        """One page of what ``q`` leaves, in the order of ``sort``, cut to what ``fields`` asks for."""
+        query = request.value("q")
+        if query is not None and fields is not None:
+            holds = predicate(query, fields)
+            values = [value for value in values if holds(value)]
+        values = sorted_by(values, request.value("sort"), fields or {})
+        page = page_of(values, request, self.url, largest=largest)
+        return Answer(200, select(page, request.value("fields"), hidden))
+
+    def check_workspace(self, request: Request) -> None:
+        """404 for a workspace that is not this one."""
+        asked = request.variables["workspace"]
+        if asked not in (self.world.workspace.slug, self.world.workspace.uuid):
+            raise Refused(404, f"No workspace with identifier '{asked}'.")
+
+    def repository(self, request: Request) -> Repository:
+        """The repository of the path; 404, or 403 where the credential may not see it."""
+        self.check_workspace(request)
+        asked = request.variables["repository"]
+        try:
+            found = self.world.repository(asked)
+        except KeyError:
+            raise Refused(404, f"Repository {self.world.workspace.slug}/{asked} not found") from None
+        if found.role is None:
+            raise Refused(403, "Your credentials lack one or more required privilege scopes.")
+        return found
+
+    # Operations.
+
+    def get_user(self, request: Request) -> Answer:
+        """GET /user."""
+        return self.one(request, self.world.write.user(self.world.owner))
+
+    def get_workspace(self, request: Request) -> Answer:
+        """GET /workspaces/{workspace}."""
+        self.check_workspace(request)
+        return self.one(request, self.world.write.workspace(self.world.workspace))
+
+    def list_members(self, request: Request) -> Answer:
+        """GET /workspaces/{workspace}/members; e-mail addresses only when asked for by name and allowed."""
+        self.check_workspace(request)
+        by_email = "email" in (request.value("q") or "") + (request.value("fields") or "")
+        if by_email and not self.email_allowed:
+            raise Refused(403, "Only workspace administrators may see e-mail addresses.")
+        query = request.value("q") or ""
+        if query.count('"') > 2 * 90:
+            raise Refused(400, "At most 90 e-mail addresses may be given.")
+        workspace = self.world.write.workspace_short(self.world.workspace)
+        members = [
+            {
+                "type": "workspace_membership",
+                "user": {**self.world.write.user(user), "email": user.email},
+                "workspace": workspace,
+            }
+            for user in self.world.users
+        ]
+        return self.page(request, members, fields=MEMBER_FIELDS, hidden=("values.user.email",))
+
+    def list_projects(self, request: Request) -> Answer:
+        """GET /workspaces/{workspace}/projects: the ones the credential may see."""
+        self.check_workspace(request)
+        projects = [project for project in self.world.projects if project.readable]
+        return self.page(request, [self.world.write.project(one, self.world.workspace) for one in projects])
+
+    def get_project(self, request: Request) -> Answer:
+        """GET /workspaces/{workspace}/projects/{key}."""
+        self.check_workspace(request)
+        try:
+            found = self.world.project(request.variables["project"])
+        except KeyError:
+            raise Refused(404, "Project not found") from None
+        if not found.readable:
+            raise Refused(403, "Access denied.")
+        return self.one(request, self.world.write.project(found, self.world.workspace))
+
+    def list_repositories(self, request: Request) -> Answer:
+        """GET /repositories/{workspace}; ``role`` is what the credential's owner has at least."""
+        self.check_workspace(request)
+        role = request.value("role")
+        if role is not None and role not in ROLES:
+            raise Refused(400, f"role: {role!r} is not a role")
+        seen = [one for one in self.world.repositories if _has(one.role, role)]
+        written = [self.world.write.repository(repository) for repository in seen]
+        return self.page(request, written, fields=REPOSITORY_FIELDS)
+
+    def get_repository(self, request: Request) -> Answer:
+        """GET /repositories/{workspace}/{slug or uuid}."""
+        return self.one(request, self.world.write.repository(self.repository(request)))
+
+    def list_pull_requests(self, request: Request) -> Answer:
+        """GET …/pullrequests: the open ones, unless ``state`` (repeatable) says otherwise; ``q`` makes Bitbucket
+        forget ``state`` altogether.
+        """
+        repository = self.repository(request)
+        states = request.query.get("state", ["OPEN"])
+        if any(state not in STATES for state in states):
+            raise Refused(400, "state: not a state")
+        pulls = [
+            pull
+            for pull in sorted(repository.pull_requests.values(), key=lambda pull: -pull.id)
+            if "q" in request.query or pull.state in states
+        ]
+        return self.page(
+            request,
+            [{**self.world.write.pull_request_in_list(pull), **self.world.write.people(pull)} for pull in pulls],
+            fields=PULL_REQUEST_FIELDS,
+            largest=PULL_REQUEST_PAGELEN,
+            hidden=HIDDEN_IN_LIST,
+        )
+
+    def get_pull_request(self, request: Request) -> Answer:
+        """GET …/pullrequests/{id}."""
+        return self.one(request, self.world.write.pull_request(self._pull_request(request)))
+
+    def _pull_request(self, request: Request) -> PullRequest:
+        repository, number = self.repository(request), request.variables["number"]
+        found = repository.pull_requests.get(int(number)) if number.isdigit() else None
+        if found is None:
+            raise Refused(404, f"No pull request {number} in {repository.full_name}")
+        return found
+
+    def list_branches(self, request: Request) -> Answer:
+        """GET …/refs/branches."""
+        repository = self.repository(request)
+        branches = sorted(repository.git.branches.items())
+        written = [self.world.write.branch(repository, name, digits) for name, digits in branches]
+        return self.page(request, written, fields=BRANCH_FIELDS)
+
+    def get_branch(self, request: Request) -> Answer:
+        """GET …/refs/branches/{name}; the name may have slashes."""
+        repository, name = self.repository(request), request.variables["name"]
+        digits = repository.git.branches.get(name)
+        if digits is None:
+            raise Refused(404, f"No branch {name}")
+        return self.one(request, self.world.write.branch(repository, name, digits))
+
+    def get_commit(self, request: Request) -> Answer:
+        """GET …/commit/{commit}."""
+        repository = self.repository(request)
+        found = repository.git.resolve(request.variables["commit"])
+        if found is None:
+            raise Refused(404, "Commit not found")
+        return self.one(request, self.world.write.commit(repository, found))
+
+    def list_commits(self, request: Request) -> Answer:
+        """GET …/commits[/{revision}], newest first; without a revision the main branch's; 404 in an empty one."""
+        repository = self.repository(request)
+        revision = request.variables.get("revision") or repository.main_branch or ""
+        head = repository.git.resolve(revision)
+        if head is None and (revision or "revision" in request.variables):
+            raise Refused(404, f"Commit not found: {revision}")
+        log = repository.git.log(head.hash) if head else []
+        return self.page(request, [self.world.write.commit(repository, commit) for commit in log])
+
+
+def _has(role: Role | None, least: str | None) -> bool:
+    if role is None:
+        return False
+    return least is None or ROLES.index(role) >= ROLES.index(least)

@@ -1,0 +1,83 @@
+"""A webhook as Bitbucket sends it, and the sending: headers, signature, and Cloud's second and third try."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import requests
+
+Product = Literal["cloud", "server"]
+CLOUD_TRIES = 3
+"""Bitbucket Cloud sends again, up to two more times, when the answer is a 5xx (support.atlassian.com, Troubleshoot
+webhooks). Nothing says that Data Center ever sends again."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One event, ready to be sent; ``hook`` is the subscription it is sent for."""
+
+    product: Product
+    event_key: str
+    payload: dict[str, Any]
+    delivery_id: str
+    sent_at: datetime
+    hook: str = "{00000000-0000-4000-8000-000000000000}"
+
+    @property
+    def body(self) -> bytes:
+        """The bytes that are signed and sent."""
+        return json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def headers(self, secret: str | None, attempt: int = 1) -> dict[str, str]:
+        """The headers of one attempt; without a secret there is no signature."""
+        headers = {"X-Event-Key": self.event_key}
+        if self.product == "cloud":
+            headers |= {
+                "Content-Type": "application/json",
+                "User-Agent": "Bitbucket-Webhooks/2.0",
+                "X-Hook-UUID": self.hook.strip("{}"),
+                "X-Request-UUID": self.delivery_id,
+                "X-Attempt-Number": str(attempt),
+            }
+        else:
+            headers |= {
+                "Content-Type": "application/json; charset=utf-8",
+                "User-Agent": "Atlassian HttpClient / Bitbucket Data Center",
+                "X-Request-Id": self.delivery_id,
+            }
+        if secret is not None:
+            headers["X-Hub-Signature"] = "sha256=" + hmac.new(secret.encode(), self.body, hashlib.sha256).hexdigest()
+        return headers
+
+
+def deliver(
+    base_url: str, secret: str | None, webhook: Webhook, *, path: str = "/webhooks", timeout: float = 10.0
+) -> list[int | None]:
+    """Send a webhook as its product does and return the status of each attempt (None: no answer).
+
+    Cloud tries a 5xx twice more, at once and with the same ``X-Request-UUID``; a timeout or a refused connection is
+    not tried again. ``path`` is where the receiver listens.
+    """
+    tries = CLOUD_TRIES if webhook.product == "cloud" else 1
+    statuses: list[int | None] = []
+    for attempt in range(1, tries + 1):
+        try:
+            answer = requests.post(
+                base_url.rstrip("/") + path,
+                data=webhook.body,
+                headers=webhook.headers(secret, attempt),
+                timeout=timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException:
+            statuses.append(None)  # Bitbucket's own log says NETWORK ERROR or TIMEOUT, and that is the end of it
+            break
+        statuses.append(answer.status_code)
+        if answer.status_code < 500:
+            break
+    return statuses

@@ -1,0 +1,91 @@
+"""What the two Bitbucket worlds share: a clock, ids, the lock, and telling everybody about an event."""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+import threading
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar, cast
+
+from local.standins.webhook import Product, Webhook
+
+T = TypeVar("T")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class TickingClock:
+    """A clock for made-up worlds: begins at the real time and moves one step each time it is read."""
+
+    def __init__(self, start: datetime | None = None, step: timedelta = timedelta(seconds=1)) -> None:
+        self._next = start or datetime.now(UTC)
+        self._step = step
+
+    def __call__(self) -> datetime:
+        """The time now, a step later than when last asked."""
+        value = self._next
+        self._next += self._step
+        return value
+
+
+class Events(list[Webhook], Generic[T]):
+    """The webhooks a change made, in the order Bitbucket sends them; ``subject`` is the thing changed or created."""
+
+    def __init__(self, subject: T, webhooks: Iterable[Webhook] = ()) -> None:
+        super().__init__(webhooks)
+        self.subject = subject
+
+
+def locked(method: Method) -> Method:
+    """Run a method of a world under its lock, so that API requests never see half a change."""
+
+    @functools.wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return cast(Method, run)
+
+
+def slugify(name: str) -> str:
+    """Bitbucket's URL name for a repository: lower case, accents dropped, anything else a hyphen."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9_.]+", "-", plain).strip("-") or "repository"
+
+
+class World:
+    """State shared by the worlds of both products.
+
+    ``now`` may be replaced at any time; it is read once for each change. ``seed`` makes ids repeatable.
+    """
+
+    PRODUCT: Product
+
+    def __init__(self, lock: threading.RLock | None = None, *, seed: int | None = None) -> None:
+        self.lock: Any = lock or threading.RLock()
+        self.now: Callable[[], datetime] = TickingClock()
+        self._random = random.Random(seed)
+        self._hook = self.new_uuid()
+        self._subscribers: list[Callable[[Webhook], None]] = []
+
+    def subscribe(self, callback: Callable[[Webhook], None]) -> None:
+        """Call ``callback`` with every webhook from now on, in order, in the thread that made the change."""
+        self._subscribers.append(callback)
+
+    def new_uuid(self) -> str:
+        """A version 4 UUID without braces."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def announce(self, subject: T, when: datetime, *events: tuple[str, dict[str, Any]]) -> Events[T]:
+        """Make the webhooks of a change and hand them to the subscribers."""
+        webhooks = [
+            Webhook(self.PRODUCT, key, payload, self.new_uuid(), when, f"{{{self._hook}}}") for key, payload in events
+        ]
+        for webhook in webhooks:
+            for subscriber in self._subscribers:
+                subscriber(webhook)
+        return Events(subject, webhooks)
