@@ -36,7 +36,7 @@ class SourceKey:
         container, object_id = rest.rsplit("#", 1)
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is not a kind")
-        return cls(kind, container, object_id)  # type: ignore[arg-type]
+        return cls(kind, container, object_id)
 
     @property
     def children_container(self) -> str:

@@ -58,6 +58,10 @@ class Bitbucket(Protocol):
         """The prefix of all source keys: the Cloud workspace's uuid (asked once), the Data Center's base URL."""
         ...
 
+    def check_source(self) -> None:
+        """Ask for the workspace or the server itself; raises (NotFoundError included) unless it answers us."""
+        ...
+
     def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
         """The project; NotFoundError when another one (by ``SourceKey.id``) answers at this address."""
         ...

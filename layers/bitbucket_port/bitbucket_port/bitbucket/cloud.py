@@ -48,6 +48,10 @@ class CloudBitbucket(Reader):
             self._source = uuid
         return self._source
 
+    def check_source(self) -> None:
+        """``GET /workspaces/{workspace}``."""
+        self.get(path_of("workspaces", self._workspace), {"fields": "uuid"})
+
     def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
         """``GET /workspaces/{workspace}/projects/{key}``."""
         project = self.get(path_of("workspaces", self._workspace, "projects", _part(address.project, "project key")))

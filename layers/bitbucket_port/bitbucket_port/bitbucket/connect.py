@@ -25,8 +25,8 @@ def connect(
 ) -> Bitbucket:
     """The adapter for this product; sends nothing yet.
 
-    ``url`` is Cloud's REST root with its version, or the Data Center's base URL; ``token`` reads the secret and is asked
-    before each request; ``verify`` may name a file with the certificate authorities to trust. Raises SettingsError.
+    ``url`` is Cloud's REST root with its version, or the Data Center's base URL; ``token`` reads the secret, asked
+    before each request. ``verify`` may name a file with the certificate authorities to trust. Raises SettingsError.
     """
     if product == "cloud" and not workspace:
         raise SettingsError("BitbucketWorkspace is empty: Bitbucket Cloud is read one workspace at a time")

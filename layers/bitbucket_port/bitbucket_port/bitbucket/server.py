@@ -39,6 +39,10 @@ class ServerBitbucket(Reader):
         """The base URL, host in lower case, without a slash at its end."""
         return self._source
 
+    def check_source(self) -> None:
+        """``GET /projects``, which needs our credentials: the version, say, would be told to anybody."""
+        self.values(self.get("/projects", {"limit": 1}))
+
     def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
         """``GET /projects/{key}``."""
         project = self.get(_project(address))
@@ -50,7 +54,10 @@ class ServerBitbucket(Reader):
         repository = self.get(_repository(address))
         check_identity("server", "repository", repository, expected_id)
         if wants.readme or wants.latest_commit:
-            commit = self._latest_commit(address)
+            branch = self._default_branch(address)
+            if branch is not None:
+                repository["__defaultBranch"] = branch.removeprefix("refs/heads/")
+            commit = self._latest_commit(address, branch)
             if wants.latest_commit:
                 repository["__latestCommit"] = commit
             if wants.readme:
@@ -103,9 +110,8 @@ class ServerBitbucket(Reader):
             raise TransientError("the Data Center answered with a default branch that has no name")
         return name
 
-    def _latest_commit(self, address: Address) -> JsonObject | None:
+    def _latest_commit(self, address: Address, branch: str | None) -> JsonObject | None:
         """The newest commit of the main branch; None when there is no main branch, or nothing on it yet."""
-        branch = self._default_branch(address)
         if branch is None:
             return None
         try:

@@ -1,0 +1,359 @@
+"""The ledger in a DynamoDB table: partition key ``PK``, sort key ``SK``, time to live in ``expires``.
+
+Conditions follow the Developer Guide, "Condition and filter expressions"; a refused condition brings the item that
+refused it along (``ReturnValuesOnConditionCheckFailure``). Time to live deletes late, so every comparison of a time
+is made here and never left to the absence of an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bitbucket_port.catalog.attributes import (
+    attributes_of_commit,
+    entity_item,
+    number,
+    object_item,
+    object_keys,
+    text_map,
+)
+from bitbucket_port.catalog.items import (
+    TOMBSTONE_SECONDS,
+    UNKNOWN,
+    Commit,
+    EntityItem,
+    Granted,
+    Guard,
+    ObjectItem,
+    Refused,
+)
+from bitbucket_port.catalog.ledger import DeleteMark
+from bitbucket_port.errors import TransientError
+from bitbucket_port.objects import EntityKey, SourceKey
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_BATCH = 100
+_LEASE_IS_OURS = "lease.#token = :token"
+_TOKEN_NAME = {"#token": "token"}
+
+
+class DynamoDBLedger:
+    """The Ledger protocol over one table."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    # --- objects ---------------------------------------------------------------------------------------------------
+
+    def read(self, keys: Collection[SourceKey]) -> dict[SourceKey, ObjectItem]:
+        """See Ledger."""
+        found = {key: ObjectItem(key) for key in keys}
+        wanted = list(found)
+        for start in range(0, len(wanted), _BATCH):
+            request: Any = {
+                self._table: {
+                    "Keys": [object_keys(key) for key in wanted[start : start + _BATCH]],
+                    "ConsistentRead": True,
+                }
+            }
+            while request:
+                with _classified():
+                    answer = self._client.batch_get_item(RequestItems=request)
+                for attributes in answer["Responses"].get(self._table, []):
+                    item = object_item(attributes)
+                    found[item.key] = item
+                request = answer.get("UnprocessedKeys")
+        return found
+
+    def take_lease(
+        self, item: ObjectItem, token: str, *, now: float, until: float, guard: Guard, intents: Collection[str] = ()
+    ) -> Granted | Refused:
+        """See Ledger."""
+        conditions = ["(attribute_not_exists(lease) OR lease.#until <= :now)"]
+        values: dict[str, Any] = {
+            ":lease": {"M": {"token": {"S": token}, "until": number(until)}},
+            ":now": number(now),
+        }
+        names = {"#until": "until"}
+        sets, removes = ["lease = :lease"], []
+        conditions += _guard(guard, values)
+        if item.known:
+            # An item that vanished meanwhile (time to live) has no map to write into: look again.
+            conditions.append("attribute_exists(owns)")
+            sets += _own(intents, names, values)
+        else:
+            conditions.append("attribute_not_exists(owns)")
+            sets.append("owns = :owns")
+            values[":owns"] = {"M": {text: {"S": UNKNOWN} for text in intents}}
+        if intents:
+            removes.append("expires")
+        elif not item.known:
+            sets.append("expires = :expires")
+            values[":expires"] = number(int(now) + TOMBSTONE_SECONDS)
+        expression = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
+        before, refused = self._update(object_keys(item.key), expression, " AND ".join(conditions), names, values)
+        if refused:
+            held = object_item(before).lease if before else None
+            return Refused(busy=held is not None and held.live(now))
+        previous = object_item(before) if before else ObjectItem(item.key)
+        return Granted(previous, token, taken_over=previous.lease is not None)
+
+    def intend(self, item: ObjectItem, token: str, intents: Collection[str]) -> bool:
+        """See Ledger."""
+        names, values = dict(_TOKEN_NAME), {":token": {"S": token}}
+        sets = _own(intents, names, values)
+        expression = f"SET {', '.join(sets)} REMOVE expires"
+        return not self._update(object_keys(item.key), expression, _LEASE_IS_OURS, names, values)[1]
+
+    def move(self, item: ObjectItem, *, version: int | None, read_at: float, received: float) -> bool:
+        """See Ledger."""
+        values: dict[str, Any] = {":read_at": number(read_at), ":received": number(received)}
+        sets = ["read_at = :read_at", "received = :received"]
+        condition = "attribute_exists(owns) AND attribute_not_exists(lease)"
+        if version is not None:
+            sets.append("version = :version")
+            values[":version"] = number(version)
+            condition += " AND (attribute_not_exists(version) OR version <= :version)"
+        return not self._update(object_keys(item.key), "SET " + ", ".join(sets), condition, {}, values)[1]
+
+    def commit(self, key: SourceKey, token: str, commit: Commit, *, now: float) -> bool:
+        """See Ledger."""
+        expression, values = attributes_of_commit(commit, now=now)
+        values[":token"] = {"S": token}
+        return not self._update(object_keys(key), expression, _LEASE_IS_OURS, dict(_TOKEN_NAME), values)[1]
+
+    def release(self, key: SourceKey, token: str, *, dirty: bool) -> None:
+        """See Ledger."""
+        self._end_lease(key, token, dirty=dirty)
+
+    def miss(self, key: SourceKey, token: str, *, since: float, dirty: bool) -> None:
+        """See Ledger."""
+        self._end_lease(key, token, dirty=dirty, missing_since=since)
+
+    def _end_lease(self, key: SourceKey, token: str, *, dirty: bool, missing_since: float | None = None) -> None:
+        values: dict[str, Any] = {":token": {"S": token}}
+        names = dict(_TOKEN_NAME)
+        sets = []
+        if missing_since is not None:
+            sets.append("missing_since = :since")
+            values[":since"] = number(missing_since)
+        if dirty:
+            sets.append("lease.#until = :past")
+            names["#until"] = "until"
+            values[":past"] = number(0)
+        expression = ("SET " + ", ".join(sets) if sets else "") + ("" if dirty else " REMOVE lease")
+        self._update(object_keys(key), expression.strip(), _LEASE_IS_OURS, names, values)
+
+    def children(self, container: str) -> Iterator[ObjectItem]:
+        """See Ledger."""
+        return self._query(f"object#pull-request#{container}")
+
+    def in_source(self, kind: Literal["project", "repository"], source: str) -> Iterator[ObjectItem]:
+        """See Ledger."""
+        return self._query(f"object#{kind}#{source}")
+
+    def _query(self, partition: str) -> Iterator[ObjectItem]:
+        start: dict[str, Any] = {}
+        while True:
+            with _classified():
+                answer = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression="PK = :partition",
+                    ExpressionAttributeValues={":partition": {"S": partition}},
+                    ConsistentRead=True,
+                    **start,
+                )
+            for attributes in answer["Items"]:
+                yield object_item(attributes)
+            if not answer.get("LastEvaluatedKey"):
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    # --- entities --------------------------------------------------------------------------------------------------
+
+    def join(self, entity: EntityKey, source: SourceKey, *, now: float) -> EntityItem | None:
+        """See Ledger."""
+        values: dict[str, Any] = {":source": {"SS": [str(source)]}, ":now": number(now)}
+        before, refused = self._update(
+            _entity_keys(entity),
+            "ADD sources :source REMOVE deleting",
+            "attribute_not_exists(deleting) OR deleting.#until <= :now",
+            {"#until": "until"},
+            values,
+        )
+        return None if refused else entity_item(before)
+
+    def leave(self, entity: EntityKey, source: SourceKey) -> None:
+        """See Ledger."""
+        self._update(
+            _entity_keys(entity),
+            "DELETE sources :source",
+            "attribute_exists(PK)",
+            {},
+            {":source": {"SS": [str(source)]}},
+        )
+
+    def settle_ownership(self, entity: EntityKey, *, ours: bool) -> None:
+        """See Ledger."""
+        self._update(_entity_keys(entity), "SET ours = :ours", "attribute_exists(PK)", {}, {":ours": {"BOOL": ours}})
+
+    def mark_deleting(
+        self, entity: EntityKey, source: SourceKey, token: str, *, now: float, until: float
+    ) -> tuple[DeleteMark, EntityItem]:
+        """See Ledger."""
+        values: dict[str, Any] = {
+            ":mark": {"M": {"token": {"S": token}, "until": number(until)}},
+            ":now": number(now),
+            ":source": {"S": str(source)},
+            ":one": number(1),
+        }
+        before, refused = self._update(
+            _entity_keys(entity),
+            "SET deleting = :mark",
+            "contains(sources, :source) AND size(sources) = :one "
+            "AND (attribute_not_exists(deleting) OR deleting.#until <= :now)",
+            {"#until": "until"},
+            values,
+        )
+        item = entity_item(before)
+        if not refused:
+            return "marked", item
+        if not before or not item.sources:
+            return "absent", item
+        if item.deleting and item.deleting.live(now):
+            return "busy", item
+        return ("shared", item) if item.sources - {str(source)} else ("busy", item)
+
+    def drop(self, entity: EntityKey, token: str) -> None:
+        """See Ledger."""
+        with _classified():
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=_entity_keys(entity),
+                    ConditionExpression="deleting.#token = :token",
+                    ExpressionAttributeNames=dict(_TOKEN_NAME),
+                    ExpressionAttributeValues={":token": {"S": token}},
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return  # Somebody else took the announcement over: the item is theirs now.
+
+    def spare(self, entity: EntityKey, token: str) -> None:
+        """See Ledger."""
+        self._update(
+            _entity_keys(entity),
+            "REMOVE deleting",
+            "deleting.#token = :token",
+            dict(_TOKEN_NAME),
+            {":token": {"S": token}},
+        )
+
+    # --- notes -----------------------------------------------------------------------------------------------------
+
+    def note(self, name: str, values: Mapping[str, str], *, only_if_absent: bool = False) -> Mapping[str, str]:
+        """See Ledger."""
+        condition = "attribute_not_exists(PK)" if only_if_absent else ""
+        before, refused = self._update(
+            _note_keys(name),
+            "SET noted = :values",
+            condition,
+            {},
+            {":values": {"M": {key: {"S": value} for key, value in values.items()}}},
+        )
+        return text_map(before.get("noted")) if refused else dict(values)
+
+    def noted(self, name: str) -> Mapping[str, str]:
+        """See Ledger."""
+        with _classified():
+            answer = self._client.get_item(TableName=self._table, Key=_note_keys(name), ConsistentRead=True)
+        return text_map(answer.get("Item", {}).get("noted"))
+
+    # --- one conditional write -------------------------------------------------------------------------------------
+
+    def _update(
+        self, keys: dict[str, Any], expression: str, condition: str, names: dict[str, str], values: dict[str, Any]
+    ) -> tuple[dict[str, Any], bool]:
+        """Update one item; returns its attributes as they were, and whether the condition refused the update."""
+        optional: dict[str, Any] = {}
+        if condition:
+            optional["ConditionExpression"] = condition
+        if names:
+            optional["ExpressionAttributeNames"] = names
+        with _classified():
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=keys,
+                    UpdateExpression=expression,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_OLD",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **optional,
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as refusal:
+                refused: dict[str, Any] = dict(refusal.response)
+                return refused.get("Item", {}), True
+        return dict(answer.get("Attributes", {})), False
+
+
+def _own(intents: Collection[str], names: dict[str, str], values: dict[str, Any]) -> list[str]:
+    sets = []
+    for index, text in enumerate(intents):
+        names[f"#e{index}"] = text
+        values[":unknown"] = {"S": UNKNOWN}
+        sets.append(f"owns.#e{index} = if_not_exists(owns.#e{index}, :unknown)")
+    return sets
+
+
+def _guard(guard: Guard, values: dict[str, Any]) -> list[str]:
+    conditions = []
+    if guard.version_below is not None:
+        condition = "attribute_not_exists(version) OR version < :version"
+        values[":version"] = number(guard.version_below)
+        if guard.or_received_before is not None:
+            condition += " OR (version = :version AND (attribute_not_exists(received) OR received < :received))"
+            values[":received"] = number(guard.or_received_before)
+        conditions.append(f"({condition})")
+    if guard.read_before is not None:
+        conditions.append("(attribute_not_exists(read_at) OR read_at < :read_before)")
+        values[":read_before"] = number(guard.read_before)
+    return conditions
+
+
+def _entity_keys(entity: EntityKey) -> dict[str, Any]:
+    return {"PK": {"S": f"entity#{entity}"}, "SK": {"S": "-"}}
+
+
+def _note_keys(name: str) -> dict[str, Any]:
+    return {"PK": {"S": f"note#{name}"}, "SK": {"S": "-"}}
+
+
+@contextmanager
+def _classified() -> Iterator[None]:
+    """Throttling, network and server errors of DynamoDB are transient; anything else is a fault of ours and rises."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or "Throttl" in code or code in _BUSY:
+            raise TransientError(f"DynamoDB answered {code}") from error
+        raise
+    except BotoCoreError as error:
+        raise TransientError(f"DynamoDB cannot be reached: {type(error).__name__}") from error
+
+
+_BUSY = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+    "InternalServerError",
+}

@@ -1,0 +1,51 @@
+"""The ``process`` functions: a delivery from a family's queue, applied to the catalog."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from bitbucket_port.catalog.outcome import Outcome
+from bitbucket_port.lambda_queue import handle_messages, logger
+from bitbucket_port.objects import JsonObject
+from bitbucket_port.runtime import Runtime
+from bitbucket_port.webhooks.delivery import Delivery
+
+
+@cache
+def runtime() -> Runtime:
+    """One per execution environment. Raises SettingsError when the function's environment cannot work."""
+    made = Runtime()
+    for problem in made.engine.mapping.problems:
+        logger.error("mapping: %s", problem)
+    return made
+
+
+if "LEDGER_TABLE" in os.environ:
+    runtime()  # While the function initialises it has a full processor.
+
+
+def handle(event: JsonObject, context: Any) -> JsonObject:
+    """One invocation: SQS event in, the messages to keep out."""
+    made = runtime()
+    made.begin(context.get_remaining_time_in_millis())
+
+    def apply(body: str) -> None:
+        delivery = Delivery.from_message(body)
+        logger.append_keys(delivery_id=delivery.id, event_key=delivery.event_key)
+        try:
+            for outcome in made.live.handle(delivery):
+                report(outcome)
+        finally:
+            logger.remove_keys(["delivery_id", "event_key"])
+
+    return handle_messages(event, made.sqs, apply)
+
+
+def report(outcome: Outcome) -> None:
+    """One log line for one object; problems make it a warning."""
+    fields = {name: value for name, value in asdict(outcome).items() if value and name not in ("key", "parent")}
+    log = logger.warning if outcome.problems else logger.info
+    log("%s %s", outcome.key, outcome.result, extra=fields)

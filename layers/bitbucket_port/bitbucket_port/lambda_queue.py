@@ -1,0 +1,86 @@
+"""What the functions behind a queue share: one message at a time, and when to try again."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+
+from bitbucket_port.errors import BitbucketPortError, PermanentError, TransientError
+from bitbucket_port.objects import JsonObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+FIRST_WAIT = 5
+LONGEST_BACKOFF = 600
+LONGEST_WAIT = 43_000
+"""Seconds: a message can be made invisible for 12 hours from when it was received."""
+
+logger = Logger()
+
+
+def handle_messages(event: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) -> JsonObject:
+    """Hand each message's text to ``handle``; the answer tells SQS which ones to keep (ReportBatchItemFailures).
+
+    A TransientError keeps the message, invisible for as long as makes sense. A PermanentError is logged with its
+    reason, and the message is done. Anything else is a fault in this code: the message is kept and tried again, since
+    the next release may mend it.
+    """
+    failures = [
+        {"itemIdentifier": record["messageId"]} for record in event["Records"] if not _handled(record, sqs, handle)
+    ]
+    return {"batchItemFailures": failures}
+
+
+def _handled(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) -> bool:
+    about = {"message_id": record["messageId"], "receives": _receives(record)}
+    try:
+        handle(record["body"])
+    except TransientError as error:
+        wait = wait_seconds(error.retry_after, _receives(record))
+        logger.warning("tried again in %d s: %s", wait, error, extra={**about, "error": type(error).__name__})
+        _hide(record, sqs, wait)
+        return False
+    except PermanentError as error:
+        # The reason is the message: where it was raised tells an operator nothing.
+        logger.error(  # noqa: TRY400
+            "given up: %s", error, extra={**about, "error": type(error).__name__}
+        )
+        return True
+    except BitbucketPortError as error:
+        logger.exception("tried again: %s", error, extra=about)
+        _hide(record, sqs, wait_seconds(None, _receives(record)))
+        return False
+    except Exception:
+        # A fault of ours must cost no event: it is reported, and the message kept for a release that mends it.
+        logger.exception("unexpected failure, tried again", extra=about)
+        _hide(record, sqs, wait_seconds(None, _receives(record)))
+        return False
+    return True
+
+
+def wait_seconds(retry_after: float | None, receives: int) -> int:
+    """Seconds until the next try: what the failure says, else 5, 10, 20 … 600 with each receive."""
+    if retry_after is not None:
+        return max(1, min(LONGEST_WAIT, math.ceil(retry_after)))
+    return int(min(LONGEST_BACKOFF, FIRST_WAIT * 2 ** min(receives - 1, 10)))
+
+
+def _hide(record: JsonObject, sqs: SQSClient, seconds: int) -> None:
+    """Lambda itself does not slow down on reported failures: the message's own visibility does."""
+    queue = record["eventSourceARN"].rpartition(":")[2]
+    urls: list[Any] = [
+        url for name, url in os.environ.items() if name.endswith("_QUEUE_URL") and url.rpartition("/")[2] == queue
+    ]
+    if not urls:
+        logger.error("no variable names the queue %s: the message returns after its visibility timeout", queue)
+        return
+    sqs.change_message_visibility(QueueUrl=urls[0], ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds)
+
+
+def _receives(record: JsonObject) -> int:
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))

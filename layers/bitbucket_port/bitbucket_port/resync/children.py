@@ -1,0 +1,178 @@
+"""One kind of job: the children of a container that moved or is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bitbucket_port.catalog.apply import Applier, PageEntry
+from bitbucket_port.catalog.items import ObjectItem
+from bitbucket_port.catalog.ledger import Ledger
+from bitbucket_port.catalog.outcome import Outcome
+from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
+from bitbucket_port.objects import Address, Kind, SourceKey
+from bitbucket_port.resync.jobs import ChildrenJob
+from bitbucket_port.webhooks.change import Change
+
+LOOKS_AT_BLOCKED = 40
+"""Turns after which a container whose children cannot be removed is left in place and reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPage:
+    """A page of a listing as entries, and when it was asked for (epoch seconds)."""
+
+    entries: list[PageEntry]
+    asked: float
+
+
+LONG_WAIT_SECONDS = 120
+
+
+class Lister(Protocol):
+    """Bitbucket, asked for what hangs below an object."""
+
+    def below(self, kind: Kind, address: Address) -> Iterator[ListedPage]:
+        """The open pull requests of a repository, or the repositories of a project, page by page."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a turn did.
+
+    ``finished`` is False when something is left for another turn, ``delay`` is the seconds to wait before it.
+    ``stopped``: the time ran out, or Bitbucket wants us to wait so long that going on is useless.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    finished: bool = True
+    delay: int = 0
+    stopped: bool = False
+
+    def stop(self, *, delay: int = 0) -> None:
+        """End this turn."""
+        self.stopped, self.finished, self.delay = True, False, max(self.delay, delay)
+
+    def again(self, *, delay: int) -> None:
+        """Ask for another turn, but go on with this one."""
+        self.finished, self.delay = False, max(self.delay, delay)
+
+
+class ChildrenWorker:
+    """Runs a job for as long as there is time; running it again from the start is always right."""
+
+    def __init__(
+        self, *, ledger: Ledger, applier: Applier, lister: Lister | None, time_left: Callable[[], bool]
+    ) -> None:
+        self._ledger = ledger
+        self._applier = applier
+        self._lister = lister
+        self._time_left = time_left
+
+    def run(self, job: ChildrenJob) -> Progress:
+        """Do what is still to do. Raises TransientError when a child must be tried again; the others were done."""
+        progress = Progress()
+        if job.action == "remove":
+            self._remove(job, progress)
+        else:
+            self._follow(job, progress)
+        return progress
+
+    # --- gone --------------------------------------------------------------------------------------------------------
+
+    def _remove(self, job: ChildrenJob, progress: Progress) -> None:
+        container = self._ledger.read([job.container])[job.container]
+        if not container.facts.gone:
+            return  # It came back: its own change looks after the children.
+        for child in self._children(job):
+            if progress.stopped:
+                return
+            if child.owns:
+                self._each(progress, child, lambda key: self._applier.remove(key, version=job.version))
+        if any(child.owns for child in self._children(job)):
+            self._wait_for_children(job, progress)
+            return
+        progress.outcomes.append(self._applier.remove(job.container, version=job.version))
+
+    def _wait_for_children(self, job: ChildrenJob, progress: Progress) -> None:
+        if job.hop >= LOOKS_AT_BLOCKED:
+            progress.problems.append(
+                f"{job.container} is gone, but what hangs below it could not be removed: its own entity stays"
+            )
+            return
+        progress.again(delay=15)
+
+    # --- moved -------------------------------------------------------------------------------------------------------
+
+    def _follow(self, job: ChildrenJob, progress: Progress) -> None:
+        if self._lister is None:
+            return
+        if any(self._outdated(job, child) for child in self._children(job)):
+            self._follow_listing(job, self._lister, progress)
+        for child in self._children(job):
+            if progress.stopped:
+                return
+            if self._outdated(job, child) and child.facts.address is not None:
+                change = _refresh(child.key, self._address_now(job, child), job.requested)
+                self._each(progress, child, lambda _, change=change: self._applier.apply(change))  # type: ignore[misc]
+
+    def _follow_listing(self, job: ChildrenJob, lister: Lister, progress: Progress) -> None:
+        """Most children are in a listing, fifty and more for one request; the rest is read one by one."""
+        if job.after.address is None:
+            return
+        try:
+            for page in lister.below(job.container.kind, job.after.address):
+                progress.outcomes += self._applier.apply_page(page.entries, asked=page.asked)
+                if not self._time_left():
+                    progress.stop()
+                    return
+        except NotFoundError:
+            return  # Renamed once more, or gone: the next look at each child decides.
+
+    def _outdated(self, job: ChildrenJob, child: ObjectItem) -> bool:
+        if not child.owns or child.refreshed_at >= job.requested:
+            return False
+        if job.container.kind == "repository":
+            return child.facts.full_name != job.after.full_name
+        return child.facts.project != job.after.project or not child.facts.full_name
+
+    def _address_now(self, job: ChildrenJob, child: ObjectItem) -> Address:
+        """Where a child is after its container moved."""
+        address, after = child.facts.address or Address(), job.after.address or Address()
+        if job.container.kind == "repository":
+            return Address(after.project, after.repository, address.number)
+        return Address(after.project, address.repository)
+
+    # --- both --------------------------------------------------------------------------------------------------------
+
+    def _children(self, job: ChildrenJob) -> Iterable[ObjectItem]:
+        if job.container.kind == "repository":
+            return self._ledger.children(job.container.children_container)
+        projects = {name for name in (job.before.project, job.after.project) if name}
+        return (
+            repository
+            for repository in self._ledger.in_source("repository", job.container.container)
+            if repository.facts.project in projects
+        )
+
+    def _each(self, progress: Progress, child: ObjectItem, step: Callable[[SourceKey], Outcome]) -> None:
+        """One child; its failure does not keep the others waiting."""
+        try:
+            progress.outcomes.append(step(child.key))
+        except TransientError as error:
+            wait = int(error.retry_after or 5)
+            progress.problems.append(f"{child.key} is tried again: {error}")
+            if wait > LONG_WAIT_SECONDS:
+                progress.stop(delay=wait)
+            else:
+                progress.again(delay=wait)
+        except PermanentError as error:
+            progress.problems.append(f"{child.key}: {error}")
+        if not self._time_left():
+            progress.stop()
+
+
+def _refresh(key: SourceKey, address: Address, requested: float) -> Change:
+    return Change(key.kind, key, "upsert", address, version=None, event_time=None, received=requested, object=None)

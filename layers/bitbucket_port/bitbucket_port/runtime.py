@@ -1,0 +1,187 @@
+"""Puts the parts together for one execution environment."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from bitbucket_port import __version__
+from bitbucket_port.bitbucket.client import Bitbucket
+from bitbucket_port.bitbucket.connect import connect
+from bitbucket_port.catalog.apply import Applier, Timing
+from bitbucket_port.catalog.dynamodb import DynamoDBLedger
+from bitbucket_port.catalog.facts import facts_of
+from bitbucket_port.catalog.settle import WriteOptions
+from bitbucket_port.http import Deadline
+from bitbucket_port.live import LiveEvents, SourceName
+from bitbucket_port.mapping.engine import MappingEngine
+from bitbucket_port.mapping.parse import parse
+from bitbucket_port.mapping.shipped import load
+from bitbucket_port.port.client import PortClient
+from bitbucket_port.reading import BitbucketReader, RefusedCredentials
+from bitbucket_port.resync.children import ChildrenWorker
+from bitbucket_port.resync.jobs import JobFollowers
+from bitbucket_port.secrets import Secret, SecretReader
+from bitbucket_port.settings import Settings
+
+_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 4, "mode": "standard"})
+_NO_TIME = 0.0
+_SPARE_SECONDS = 4.0
+"""Left of a function's time for giving leases back and telling SQS when to try again."""
+
+
+class Runtime:
+    """Clients and compiled mapping, made once and used by every invocation, one at a time."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self.settings = Settings.from_environment(os.environ if environment is None else environment)
+        self.sqs = boto3.client("sqs", config=_CONFIG)
+        self.ledger = DynamoDBLedger(boto3.client("dynamodb", config=_CONFIG), self.settings.ledger_table)
+        self._secrets = SecretReader(boto3.client("secretsmanager", config=_CONFIG))
+        product, preset = self.settings.product, self.settings.mapping_preset
+        mapping = parse(load(product, preset), product=product, file=f"mappings/{product}/{preset}.yaml")
+        self.engine = MappingEngine(mapping, now=time.time)
+        self._deadline = Deadline.after(_NO_TIME)
+
+    # --- one invocation ----------------------------------------------------------------------------------------------
+
+    def begin(self, milliseconds_left: int) -> None:
+        """Start an invocation that has this much time left: no request will outlive it."""
+        self._deadline = Deadline.after(milliseconds_left / 1000 - _SPARE_SECONDS)
+        self.port.deadline = self._deadline
+        if self._bitbucket is not None:
+            self._bitbucket.deadline = self._deadline
+
+    def time_left(self) -> bool:
+        """Whether there is enough time to begin something more."""
+        return self._deadline.left() > 0
+
+    @cached_property
+    def live(self) -> LiveEvents:
+        """The live path."""
+        settings = self.settings
+        return LiveEvents(
+            product=settings.product,
+            base_url=settings.bitbucket_url,
+            source=self._source,
+            ledger=self.ledger,
+            applier=self.applier(Timing()),
+            kinds=self.engine.kinds(),
+            wants=self.engine.wants,
+            reads=self._reader is not None,
+        )
+
+    def children(self, *, lease_seconds: float) -> ChildrenWorker:
+        """The worker of children jobs, for a function with leases that long."""
+        return ChildrenWorker(
+            ledger=self.ledger,
+            applier=self.applier(Timing(lease=lease_seconds)),
+            lister=self._reader,
+            time_left=self.time_left,
+        )
+
+    def applier(self, timing: Timing) -> Applier:
+        """Applies changes with these times."""
+        mapping, product = self.engine.mapping, self.settings.product
+        return Applier(
+            ledger=self.ledger,
+            mapper=self.engine,
+            port=self.port,
+            reader=self._reader,
+            followers=JobFollowers(self.send_job, reads=self._reader is not None),
+            options=WriteOptions(mapping.enable_merge, mapping.create_missing, mapping.delete_dependents),
+            timing=timing,
+            facts_of=lambda key, address, obj: facts_of(product, key.kind, address, obj),
+        )
+
+    def send_job(self, message: str, *, delay: int = 0) -> None:
+        """Put a message on the jobs queue; ``delay`` in seconds, at most 900 (SQS)."""
+        self.sqs.send_message(
+            QueueUrl=self.settings.resync_jobs_queue_url, MessageBody=message, DelaySeconds=min(delay, 900)
+        )
+
+    # --- clients -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def port(self) -> PortClient:
+        """Port, seen as this integration."""
+        settings = self.settings
+        return PortClient(
+            settings.port_base_url,
+            client_id=settings.port_client_id,
+            client_secret=lambda: self._secret(settings.port_client_secret_secret, "portClientSecret").value,
+            integration_type=settings.integration_type,
+            integration_identifier=settings.integration_identifier,
+            version=__version__,
+            deadline=self._deadline,
+            verify=self._trusted,
+        )
+
+    @cached_property
+    def _bitbucket(self) -> Bitbucket | None:
+        settings = self.settings
+        if settings.webhook_only:
+            return None
+        return connect(
+            settings.product,
+            settings.bitbucket_url,
+            lambda: self._bitbucket_token().value,
+            deadline=self._deadline,
+            workspace=settings.workspace,
+            username=settings.bitbucket_username,
+            verify=self._trusted,
+        )
+
+    @cached_property
+    def _reader(self) -> BitbucketReader | None:
+        if self._bitbucket is None:
+            return None
+        return BitbucketReader(
+            self._bitbucket,
+            source=self._source.of,
+            wants=self.engine.wants,
+            refused=RefusedCredentials(self.ledger),
+            version=lambda: self._bitbucket_token().version,
+        )
+
+    @cached_property
+    def _source(self) -> SourceName:
+        ask: Callable[[], str] | None = None if self._bitbucket is None else self._ask_source
+        return SourceName(
+            product=self.settings.product,
+            workspace=self.settings.workspace,
+            base_url=self.settings.bitbucket_url,
+            ledger=self.ledger,
+            ask=ask,
+        )
+
+    def _ask_source(self) -> str:
+        if self._reader is None:
+            raise ValueError("webhook-only mode asks Bitbucket nothing")
+        return self._reader.source()
+
+    # --- secrets -----------------------------------------------------------------------------------------------------
+
+    def _bitbucket_token(self) -> Secret:
+        return self._secret(self.settings.bitbucket_token_secret, "bitbucketToken")
+
+    def _secret(self, arn: str, field: str) -> Secret:
+        if self.settings.credentials_secret:
+            return self._secrets.current_field(self.settings.credentials_secret, field)
+        return self._secrets.current(arn)
+
+    @cached_property
+    def _trusted(self) -> bool | str:
+        """What ``requests`` verifies certificates against: its own bundle, or the one of CaBundleSecretArn."""
+        if not self.settings.ca_bundle_secret:
+            return True
+        bundle = Path(tempfile.gettempdir()) / "ca-bundle.pem"
+        bundle.write_text(self._secrets.current(self.settings.ca_bundle_secret).value, encoding="utf-8")
+        return str(bundle)
