@@ -144,7 +144,7 @@ class HttpClient:
         self._verify = verify
         self._sleep = sleep
         self._now = now
-        self._session = session or requests.Session()
+        self._session = session or _Session()
         # A session cookie of the server would go on authenticating after the credentials were changed.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -179,7 +179,7 @@ class HttpClient:
             if response.status in ok:
                 return response
             error = self._error_of(method, url, response)
-            if not isinstance(error, TransientError) or isinstance(error, CredentialsRefusedError):
+            if response.status < 400 or not isinstance(error, TransientError) or response.status == 401:
                 raise error
             wait = self._wait_of(response)
             if response.status == 429:
@@ -203,7 +203,11 @@ class HttpClient:
                 return response
             if method not in {"GET", "HEAD"}:
                 raise PermanentError(f"{self.name} redirects a {method}; the configured address is not the right one")
-            response = self._send(method, url := self._own_url(urljoin(url, location)), None, None)
+            try:
+                target = urljoin(url, location)
+            except ValueError:
+                raise RedirectedElsewhereError(f"{self.name} redirects to an address that cannot be read") from None
+            response = self._send(method, url := self._own_url(target), None, None)
         if response.status in _REDIRECTING:
             raise PermanentError(f"{self.name} redirects without end at {urlsplit(url).path}")
         return response
@@ -323,6 +327,15 @@ class _ConnectionTrouble(Exception):  # noqa: N818 - never leaves this module
         return cls(f"{name} cannot be reached: {type(error).__name__}", worth_retrying=worth)
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone: even when told not to follow them, requests prepares the next one, and
+    for that parses a hostile address and reads a body of any size.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No answer is a redirect to requests; ``HttpClient`` sees to them."""
+
+
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Stands in for requests' own authentication, which would replace our header by one from a ``.netrc`` file."""
     return request
@@ -354,7 +367,8 @@ def _reason(response: Response) -> str:
     if not isinstance(body, dict):
         return ""
     errors = body.get("errors")
-    parts = [body.get("error"), body.get("message"), errors[0] if isinstance(errors, list) and errors else None]
-    texts = [part.get("message") if isinstance(part, dict) else part for part in parts]
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    error = body.get("error")
+    texts = [error.get("message") if isinstance(error, dict) else error, body.get("message"), first.get("message")]
     said = ": ".join(text for text in texts if isinstance(text, str) and text)
     return f" ({' '.join(said.split())[:200]})" if said else ""
