@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-DEMO_SECRET = "demo-webhook-secret"  # noqa: S105 - documented, for examples only
+DEMO_SECRET = "demo-webhook-secret"
 EVENTS = Path(__file__).resolve().parent.parent / "events"
 
 
