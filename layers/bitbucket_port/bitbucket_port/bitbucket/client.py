@@ -70,16 +70,13 @@ class Bitbucket(Protocol):
         """The repository with what the mapping wants added; NotFoundError when another one answers at this address.
 
         Cloud adds ``__includedFiles`` (path as configured to text, or None where there is no such file), Data Center
-        ``__readme`` and ``__latestCommit`` (None where there is none). What cannot be read raises: it is not absent.
+        ``__readme`` and ``__latestCommit`` (None where there is none), and with them ``__defaultBranch``, the name of
+        the branch they are from (absent where there is none). What cannot be read raises: it is not absent.
         """
         ...
 
     def read_pull_request(self, address: Address, *, expected_repository: str | None = None) -> JsonObject:
         """The pull request; NotFoundError when its target repository is another one than ``expected_repository``."""
-        ...
-
-    def main_branch(self, repository: Address) -> str | None:
-        """The name of the main branch, such as ``release/1.0``; None when the repository has none."""
         ...
 
     def matches(self, question: Question) -> bool:

@@ -80,10 +80,6 @@ class CloudBitbucket(Reader):
         check_identity("cloud", "repository", target if isinstance(target, dict) else {}, expected_repository)
         return pull_request
 
-    def main_branch(self, repository: Address) -> str | None:
-        """The main branch that the repository itself names."""
-        return _main_branch(self.get(self._repository(repository), {"fields": "mainbranch.name"}))
-
     def matches(self, question: Question) -> bool:
         """Asks the list that a resync would read for just this one object."""
         if question.kind == "repository":

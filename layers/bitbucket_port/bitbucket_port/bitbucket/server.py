@@ -73,11 +73,6 @@ class ServerBitbucket(Reader):
         check_identity("server", "repository", target if isinstance(target, dict) else {}, expected_repository)
         return pull_request
 
-    def main_branch(self, repository: Address) -> str | None:
-        """The name of the configured default branch, which need not exist; None when none is configured."""
-        branch = self._default_branch(repository)
-        return branch.removeprefix("refs/heads/") if branch else None
-
     def matches(self, question: Question) -> bool:
         """Never answers: no selector of the Data Center needs its help."""
         raise PermanentError(f"the Data Center has no query language to ask about a {question.kind}")
