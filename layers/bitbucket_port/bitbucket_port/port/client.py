@@ -193,7 +193,8 @@ class PortClient:
         """The entity as Port shows it, None when there is none (or no such blueprint)."""
         path = path_of("v1", "blueprints", key.blueprint, "entities", key.identifier)
         answer = self._request("GET", path, params=_params(exclude_calculated_properties=True), ok=(200, 404))
-        return _object(_port_answer(answer), "entity") if answer.status == 200 else None
+        body = _port_answer(answer)
+        return _object(body, "entity") if answer.status == 200 else None
 
     def relating_to(self, key: EntityKey) -> list[JsonObject]:
         """The entities with a relation straight to this one, each with ``blueprint``, ``identifier``, ``relations``."""
@@ -204,8 +205,11 @@ class PortClient:
         """The blueprint, at most two minutes old, or as it is now. Raises NotFoundError when there is none."""
         kept = self._blueprints.get(identifier)
         if kept is None or fresh or self._clock() - kept[0] > BLUEPRINT_SECONDS:
-            answer = _port_answer(self._request("GET", path_of("v1", "blueprints", identifier)))
-            kept = self._blueprints[identifier] = (self._clock(), _object(answer, "blueprint"))
+            answer = self._request("GET", path_of("v1", "blueprints", identifier), ok=(200, 404))
+            body = _port_answer(answer)
+            if answer.status == 404:
+                raise NotFoundError(f"Port has no blueprint {identifier!r}")
+            kept = self._blueprints[identifier] = (self._clock(), _object(body, "blueprint"))
         return kept[1]
 
     def _request(
@@ -294,8 +298,8 @@ class PortClient:
         if include:
             params["include"] = list(include)
         body = {"combinator": "and", "rules": list(rules)}
-        answer = _port_answer(self._request("POST", "/v1/entities/search", params=params, json=body))
-        found = answer.get("entities")
+        answer = self._request("POST", "/v1/entities/search", params=params, json=body, ok=(200, 404))
+        found = _port_answer(answer).get("entities", [] if answer.status == 404 else None)
         if not isinstance(found, list):
             raise TransientError("Port answered a search without entities")
         return found
