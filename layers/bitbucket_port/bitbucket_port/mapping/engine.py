@@ -2,37 +2,197 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as ReadOnly
+from functools import cached_property
+from typing import Any
 
-from bitbucket_port.mapping.model import Mapped, Mapping, Wants
-from bitbucket_port.mapping.scope import Question
-from bitbucket_port.objects import JsonObject, Kind
+import jq
+
+from bitbucket_port.mapping import payload_safe
+from bitbucket_port.mapping.entities import Rows, built
+from bitbucket_port.mapping.model import Mapped, Mapping, MappingProblem, Resource, Wants
+from bitbucket_port.mapping.normalise import normalise
+from bitbucket_port.mapping.payload_facts import FACTS
+from bitbucket_port.mapping.program import fused
+from bitbucket_port.mapping.scope import Judgement, Question, Scope
+from bitbucket_port.objects import KINDS, Entity, EntityKey, JsonObject, Kind
 
 Ask = Callable[[Question], bool]
 
 
 class MappingEngine:
-    """A mapping, ready to run."""
+    """A mapping, ready to run; ``now`` gives epoch seconds. Compiles a kind's program when it first maps one."""
 
     def __init__(self, mapping: Mapping, *, now: Callable[[], float]) -> None:
         self.mapping = mapping
-        self._now = now
+        self._kinds = {kind: _KindEngine(mapping, kind, now) for kind in KINDS}
 
     def kinds(self) -> set[Kind]:
         """The kinds the mapping is about, those of entries that cannot be used included."""
-        raise NotImplementedError
+        return {resource.kind for resource in self.mapping.resources} | set(self.mapping.protected)
 
     def wants(self, kind: Kind) -> Wants:
-        """What adapters must add to the objects of ``kind``."""
-        raise NotImplementedError
+        """What adapters must add to the objects of ``kind``, because an expression mentions it."""
+        return self._kinds[kind].wants
 
     def map(
         self, kind: Kind, obj: JsonObject, *, ask: Ask | None, answers: ReadOnly[Question, bool] | None = None
     ) -> Mapped:
-        """The entities of ``obj`` (REST shape)."""
-        raise NotImplementedError
+        """The entities that ``obj`` (REST shape) maps to now.
+
+        ``ask`` puts a question to Bitbucket and may raise; its errors pass through. ``answers`` are looked up first.
+        Without ``ask`` nothing is asked: what only Bitbucket could tell counts as in scope and is reported.
+        """
+        return self._kinds[kind].map(obj, ask, answers or {})
 
     def payload_gaps(self, kind: Kind, obj: JsonObject) -> list[str]:
-        """Why ``obj`` from a webhook may map to something else than the same object read from Bitbucket."""
-        raise NotImplementedError
+        """Why ``obj`` from a webhook (REST shape) may map otherwise than the same object read from Bitbucket.
+
+        Empty when the mapping is payload-safe for this object; a reason names resource and field.
+        """
+        return self._kinds[kind].payload_gaps(obj)
+
+
+class _KindEngine:
+    """All resources of one kind."""
+
+    def __init__(self, mapping: Mapping, kind: Kind, now: Callable[[], float]) -> None:
+        self._mapping = mapping
+        self._kind = kind
+        self._resources = [resource for resource in mapping.resources if resource.kind == kind]
+        self._scopes = [
+            Scope(resource.selector, product=mapping.product, kind=kind, now=now) for resource in self._resources
+        ]
+
+    @cached_property
+    def _program(self) -> Any:
+        return jq.compile(fused(self._resources))
+
+    @cached_property
+    def _reads(self) -> list[tuple[Resource, str, payload_safe.Reads]]:
+        return [
+            (resource, name, payload_safe.reads_of(expression))
+            for resource in self._resources
+            for name, expression in resource.expressions()
+        ]
+
+    @cached_property
+    def wants(self) -> Wants:
+        text = "\n".join(expression for resource in self._resources for _, expression in resource.expressions())
+        files = [path for resource in self._resources for path in resource.selector.included_files]
+        return Wants(
+            readme=re.search(r"\b__readme\b", text) is not None,
+            latest_commit=re.search(r"\b__latestCommit\b", text) is not None,
+            included_files=tuple(dict.fromkeys(files)) if self._kind == "repository" else (),
+            email=re.search(r"\bemail\b", text) is not None,
+        )
+
+    def map(self, obj: JsonObject, ask: Ask | None, answers: ReadOnly[Question, bool]) -> Mapped:
+        complete = self._kind not in self._mapping.protected
+        if not self._resources:
+            return Mapped((), (), complete)
+        obj = normalise(self._mapping.product, self._kind, obj)
+        judgements = [scope.judge(obj) for scope in self._scopes]
+        entities: list[Entity] = []
+        problems: list[MappingProblem] = []
+        if any(judgement.in_scope is not False for judgement in judgements):
+            for resource, judgement, rows in zip(self._resources, judgements, self._evaluated(obj), strict=True):
+                if judgement.in_scope is False:
+                    continue
+                result = built(resource, rows, enable_merge=self._mapping.enable_merge)
+                # Asking costs a request: only for what the mapping would make something of.
+                asked = result.selected and not self._in_scope(resource, judgement, ask, answers, problems)
+                if asked:
+                    continue
+                entities.extend(result.entities)
+                problems.extend(result.problems)
+                complete = complete and result.complete
+        return Mapped(self._distinct(entities), tuple(dict.fromkeys(problems)), complete)
+
+    def _evaluated(self, obj: JsonObject) -> list[Rows]:
+        text = json.dumps(obj)
+        try:
+            found = self._program.input_text(text).first()
+        except ValueError:
+            # jq refuses half a surrogate pair, which JSON allows; everything else in the program is guarded.
+            whole = json.dumps(obj, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            found = self._program.input_text(whole).first()
+        rows: list[Rows] = found
+        return rows
+
+    def _in_scope(
+        self,
+        resource: Resource,
+        judgement: Judgement,
+        ask: Ask | None,
+        answers: ReadOnly[Question, bool],
+        problems: list[MappingProblem],
+    ) -> bool:
+        unknown = list(judgement.unanswerable)
+        for question in judgement.questions:
+            answer = answers.get(question)
+            if answer is None and ask is not None:
+                answer = ask(question)
+            if answer is False:
+                return False
+            if answer is None:
+                unknown.append(" and ".join(f"{name} {value!r}" for name, value in question.params.items()))
+        problems.extend(_unanswered(resource, what) for what in unknown)
+        return True
+
+    def _distinct(self, entities: Iterable[Entity]) -> tuple[Entity, ...]:
+        """One entity for each key: as Port would hold it after writing them in this order."""
+        found: dict[EntityKey, Entity] = {}
+        for entity in entities:
+            before = found.get(entity.key)
+            merges = before is not None and self._mapping.enable_merge
+            found[entity.key] = _merged(before, entity) if before is not None and merges else entity
+        return tuple(found.values())
+
+    def payload_gaps(self, obj: JsonObject) -> list[str]:
+        product = self._mapping.product
+        facts = FACTS.get((product, self._kind))
+        obj = normalise(product, self._kind, obj)
+        concerned = {
+            id(resource)
+            for resource, scope in zip(self._resources, self._scopes, strict=True)
+            if scope.judge(obj).in_scope is not False
+        }
+        found: list[str] = []
+        for resource, scope in zip(self._resources, self._scopes, strict=True):
+            for path in sorted(scope.pull_request_fields()):
+                fault = payload_safe.query_gap(path, facts, obj)
+                found.extend([] if fault is None else [_at(resource, "selector.pullRequestQuery", fault)])
+        for resource, name, reads in self._reads:
+            if id(resource) in concerned and resource.items_to_parse is None:
+                found.extend(_at(resource, name, gap) for gap in payload_safe.gaps(reads, facts, obj))
+            elif id(resource) in concerned and name == "itemsToParse":
+                found.append(_at(resource, name, "what it takes apart is not judged"))
+        return found
+
+
+def _at(resource: Resource, name: str, reason: str) -> str:
+    return f"resources[{resource.index}] ({resource.kind}): {name}: {reason}"
+
+
+def _unanswered(resource: Resource, what: str) -> MappingProblem:
+    reason = f"whether the object matches {what} was not asked of Bitbucket; it counts as matching."
+    return MappingProblem(
+        resource.index,
+        resource.kind,
+        "selector",
+        reason,
+        "Use only what a webhook carries, or select with jq in query.",
+    )
+
+
+def _merged(before: Entity, after: Entity) -> Entity:
+    fields = {**before.fields, **after.fields}
+    for group in ("properties", "relations"):
+        if group in before.fields and group in after.fields:
+            fields[group] = {**before.fields[group], **after.fields[group]}
+    failed = tuple(dict.fromkeys((*before.failed, *after.failed)))
+    return Entity(after.blueprint, after.identifier, fields, failed)

@@ -1,0 +1,24 @@
+"""Which names Port accepts.
+
+Source: Port's OpenAPI, entity identifier ``^(?!\\.{1,2}$)[\\p{L}0-9@_.+:\\\\/=-]+$``, at most 1,000 characters.
+"""
+
+from __future__ import annotations
+
+MAX_LENGTH = 1000
+_MARKS = frozenset("0123456789@_.+:\\/=-")
+
+
+def identifier_fault(identifier: str) -> str | None:
+    """Why Port would refuse ``identifier``, or None."""
+    if not identifier:
+        return "is empty."
+    if len(identifier) > MAX_LENGTH:
+        return f"has {len(identifier)} characters; Port takes at most {MAX_LENGTH:,}."
+    if identifier in {".", ".."}:
+        return f"{identifier!r} is a name Port does not take."
+    wrong = sorted({character for character in identifier if not (character in _MARKS or character.isalpha())})
+    if wrong:
+        shown = identifier if len(identifier) <= 80 else identifier[:77] + "..."
+        return f"{shown!r} has characters Port does not take: {' '.join(map(repr, wrong[:8]))}."
+    return None
