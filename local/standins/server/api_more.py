@@ -1,0 +1,159 @@
+"""The parts of the Data Center API with rules of their own: history, files and webhooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.standins.git import Commit
+from local.standins.http import Answer, Refused, Request
+from local.standins.server.api import ServerApi
+from local.standins.server.model import Hook, Project, Repository, User
+from local.standins.server.pages import page_of
+from local.standins.server.serialise import minimal_ref
+
+
+class HistoryApi(ServerApi):
+    """Branches, commits and files. Without ``at`` or ``until`` everything is read at the default branch's head."""
+
+    def get_default_branch(self, request: Request) -> Answer:
+        """GET …/default-branch: what is configured, whether or not that branch exists yet."""
+        return Answer(200, minimal_ref(self.repository(request).default_branch))
+
+    def list_branches(self, request: Request) -> Answer:
+        """GET …/branches; ``filterText`` is contained in the name."""
+        repository = self.repository(request)
+        part = (request.value("filterText") or "").lower()
+        names = [name for name in sorted(repository.git.branches) if part in name.lower()]
+
+        def write(name: str) -> dict[str, Any]:
+            is_default = name == repository.default_branch
+            return self.world.write.branch(name, repository.git.branches[name], default=is_default)
+
+        return Answer(200, page_of(names, request, write, largest=self.page_limit))
+
+    def list_commits(self, request: Request) -> Answer:
+        """GET …/commits, newest first, from ``until`` back to (without) ``since``."""
+        repository = self.repository(request)
+        head = self._commit(repository, request.value("until"))
+        since = request.value("since")
+        known = repository.git.log(self._commit(repository, since).hash) if since else []
+        commits = [commit for commit in repository.git.log(head.hash) if commit not in known]
+        return Answer(200, page_of(commits, request, self.world.write.commit, largest=self.page_limit))
+
+    def get_commit(self, request: Request) -> Answer:
+        """GET …/commits/{commit}."""
+        repository = self.repository(request)
+        return Answer(200, self.world.write.commit(self._commit(repository, request.variables["commit"])))
+
+    def get_raw(self, request: Request) -> Answer:
+        """GET …/raw/{path}: the file's bytes."""
+        path = request.variables["path"]
+        commit = self._commit(self.repository(request), request.value("at"))
+        if path not in commit.files:
+            raise Refused(404, f"The path {path!r} does not exist", code="content.NoSuchPathException")
+        return Answer(200, commit.files[path].encode(), {"Content-Type": "text/plain;charset=UTF-8"})
+
+    def list_files(self, request: Request) -> Answer:
+        """GET …/files[/{path}]: the paths of all files below, relative to the path."""
+        commit = self._commit(self.repository(request), request.value("at"))
+        names = self._below(commit, request)
+        return Answer(200, page_of(names, request, str, largest=self.page_limit))
+
+    def browse(self, request: Request) -> Answer:
+        """GET …/browse[/{path}]: the lines of a file, or the children of a directory."""
+        commit = self._commit(self.repository(request), request.value("at"))
+        path = request.variables.get("path", "").rstrip("/")
+        if request.value("type") == "true":
+            return Answer(200, {"type": "FILE" if path in commit.files else "DIRECTORY"})
+        if path in commit.files:
+            page = page_of(commit.files[path].splitlines(), request, lambda line: {"text": line}, largest=5000)
+            page["lines"] = page.pop("values")
+            return Answer(200, page)
+        children = list(dict.fromkeys(name.split("/")[0] for name in self._below(commit, request)))
+
+        def write(name: str) -> dict[str, Any]:
+            whole = f"{path}/{name}" if path else name
+            written: dict[str, Any] = {
+                "path": {"components": [name], "parent": "", "name": name, "toString": name},
+                "type": "FILE" if whole in commit.files else "DIRECTORY",
+            }
+            return written | ({"size": len(commit.files[whole].encode())} if whole in commit.files else {})
+
+        components = path.split("/") if path else []
+        where = {"components": components, "name": components[-1] if components else "", "toString": path}
+        page = page_of(children, request, write, largest=self.page_limit)
+        return Answer(200, {"path": where, "revision": request.value("at") or commit.hash, "children": page})
+
+    def _below(self, commit: Commit[User], request: Request) -> list[str]:
+        path = request.variables.get("path", "").rstrip("/")
+        start = f"{path}/" if path else ""
+        names = sorted(name.removeprefix(start) for name in commit.files if name.startswith(start))
+        if path and not names:
+            raise Refused(404, f"The path {path!r} does not exist", code="content.NoSuchPathException")
+        return names
+
+    def _commit(self, repository: Repository, revision: str | None) -> Commit[User]:
+        found = repository.git.resolve(revision or repository.default_branch)
+        if found is None:
+            message = f"Commit {revision!r} does not exist in {repository.full_name}."
+            raise Refused(404, message, code="commit.NoSuchCommitException")
+        return found
+
+
+class HookApi(HistoryApi):
+    """Webhooks of a project or of one repository."""
+
+    def list_hooks(self, request: Request) -> Answer:
+        """GET …/webhooks."""
+        subject, event = self._subject(request), request.value("event")
+        hooks = [
+            hook
+            for hook in self.world.hooks
+            if hook.subject is subject and (event is None or event in hook.settings["events"])
+        ]
+        return Answer(200, page_of(hooks, request, self.world.write.hook, largest=self.page_limit))
+
+    def create_hook(self, request: Request) -> Answer:
+        """POST …/webhooks."""
+        subject, when = self._subject(request), self.world.now()
+        settings, secret = _without_secret(request)
+        made = Hook(self.world.new_id(), subject, settings, secret, when, when)
+        self.world.hooks.append(made)
+        return Answer(201, self.world.write.hook(made))
+
+    def get_hook(self, request: Request) -> Answer:
+        """GET …/webhooks/{id}."""
+        return Answer(200, self.world.write.hook(self._hook(request)))
+
+    def change_hook(self, request: Request) -> Answer:
+        """PUT …/webhooks/{id}."""
+        hook = self._hook(request)
+        hook.settings, hook.secret = _without_secret(request)
+        hook.updated = self.world.now()
+        return Answer(200, self.world.write.hook(hook))
+
+    def delete_hook(self, request: Request) -> Answer:
+        """DELETE …/webhooks/{id}."""
+        self.world.hooks.remove(self._hook(request))
+        return Answer(204)
+
+    def _subject(self, request: Request) -> Project | Repository:
+        if "repository" in request.variables:
+            return self.repository(request)
+        return self.project(request)
+
+    def _hook(self, request: Request) -> Hook:
+        subject, number = self._subject(request), request.variables["hook"]
+        found = next((h for h in self.world.hooks if h.subject is subject and str(h.id) == number), None)
+        if found is None:
+            raise Refused(404, "No such webhook", code="webhook.NoSuchWebhookException")
+        return found
+
+
+def _without_secret(request: Request) -> tuple[dict[str, Any], str | None]:
+    given = request.json()
+    configuration = dict(given.get("configuration", {}))
+    secret = configuration.pop("secret", None)
+    settings = {"active": True, "sslVerificationRequired": True, **given, "configuration": configuration}
+    settings.pop("credentials", None)
+    return settings, secret

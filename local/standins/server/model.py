@@ -1,0 +1,139 @@
+"""What a Bitbucket Data Center instance consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from local.standins.git import Git
+
+Permission = Literal["REPO_READ", "REPO_WRITE", "REPO_ADMIN"]
+PERMISSIONS: tuple[Permission, ...] = ("REPO_READ", "REPO_WRITE", "REPO_ADMIN")
+"""From least to most; a permission contains the ones before it."""
+State = Literal["OPEN", "MERGED", "DECLINED"]
+STATES: tuple[State, ...] = ("OPEN", "MERGED", "DECLINED")
+Status = Literal["UNAPPROVED", "NEEDS_WORK", "APPROVED"]
+
+
+@dataclass(eq=False)
+class User:
+    """A user; ``email`` of None is one whose address is hidden."""
+
+    id: int
+    name: str
+    display_name: str
+    email: str | None
+    active: bool = True
+    type: Literal["NORMAL", "SERVICE"] = "NORMAL"
+
+    @property
+    def slug(self) -> str:
+        """The name in URLs."""
+        return self.name.lower()
+
+
+@dataclass(eq=False)
+class Project:
+    """``owner`` is set for a personal project, whose key is ``~user``; ``readable`` is False for a project the
+    credential may not see.
+    """
+
+    id: int
+    key: str
+    name: str
+    description: str = ""
+    is_public: bool = False
+    owner: User | None = None
+    readable: bool = True
+
+
+@dataclass(eq=False)
+class Repository:
+    """``default_branch`` is what is configured and may not exist yet; ``permission`` is what the credential may do
+    here, None: nothing at all.
+    """
+
+    id: int
+    slug: str
+    name: str
+    project: Project
+    description: str = ""
+    is_public: bool = False
+    archived: bool = False
+    origin: Repository | None = None
+    default_branch: str = "main"
+    permission: Permission | None = "REPO_ADMIN"
+    git: Git[User] = field(default_factory=Git)
+    pull_requests: dict[int, PullRequest] = field(default_factory=dict)
+    last_pull_request: int = 0
+
+    @property
+    def full_name(self) -> str:
+        """``KEY/slug``."""
+        return f"{self.project.key}/{self.slug}"
+
+
+@dataclass(eq=False)
+class Participant:
+    """Somebody's part in a pull request; ``reviewed_commit`` is the source commit they last decided on."""
+
+    user: User
+    is_reviewer: bool = False
+    status: Status = "UNAPPROVED"
+    reviewed_commit: str | None = None
+
+
+@dataclass(eq=False)
+class Comment:
+    """A comment on a pull request."""
+
+    id: int
+    author: User
+    text: str
+    created: datetime
+    updated: datetime
+    version: int = 0
+    parent: int | None = None
+
+
+@dataclass(eq=False)
+class PullRequest:
+    """``repository`` is the target; the number is unique only in it. ``version`` is the optimistic lock."""
+
+    id: int
+    repository: Repository
+    source: Repository
+    source_branch: str
+    target_branch: str
+    title: str
+    description: str
+    author: User
+    created: datetime
+    updated: datetime
+    source_commit: str
+    target_commit: str
+    draft: bool = False
+    version: int = 0
+    state: State = "OPEN"
+    closed: datetime | None = None
+    merge_commit: str | None = None
+    participants: dict[int, Participant] = field(default_factory=dict)
+    comments: dict[int, Comment] = field(default_factory=dict)
+
+    @property
+    def reviewers(self) -> list[Participant]:
+        """The people asked to review, with what they decided."""
+        return [participant for participant in self.participants.values() if participant.is_reviewer]
+
+
+@dataclass(eq=False)
+class Hook:
+    """A webhook made through the API; the secret never leaves it."""
+
+    id: int
+    subject: Project | Repository
+    settings: dict[str, Any]
+    secret: str | None
+    created: datetime
+    updated: datetime

@@ -1,0 +1,111 @@
+"""What the stand-in for Bitbucket Data Center answers to, as Atlassian's API descriptions of 9.4 and 10.0 allow it.
+
+``start`` and ``limit`` of ``/users`` and ``/browse`` are not in the descriptions; both answer with a page, and paging
+is described once for the whole API (developer.atlassian.com, Bitbucket Data Center REST API: Paged APIs).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.standins.http import Route
+
+PAGED = frozenset({"start", "limit"})
+EVENTS = (
+    "mirror:repo_synchronized",
+    "pr:comment:added",
+    "pr:comment:deleted",
+    "pr:comment:edited",
+    "pr:declined",
+    "pr:deleted",
+    "pr:from_ref_updated",
+    "pr:merged",
+    "pr:modified",
+    "pr:opened",
+    "pr:reviewer:approved",
+    "pr:reviewer:needs_work",
+    "pr:reviewer:unapproved",
+    "pr:reviewer:updated",
+    "project:modified",
+    "repo:comment:added",
+    "repo:comment:deleted",
+    "repo:comment:edited",
+    "repo:forked",
+    "repo:modified",
+    "repo:refs_changed",
+    "repo:secret_detected",
+)
+"""What a running 10.x server accepts; one unknown key fails the whole request."""
+_HOOK: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "url": {"type": "string", "pattern": "^https?://"},
+        "active": {"type": "boolean"},
+        "events": {"type": "array", "items": {"enum": list(EVENTS)}, "uniqueItems": True},
+        "configuration": {"type": "object", "properties": {"secret": {"type": "string"}}},
+        "credentials": {"type": "object"},
+        "scopeType": {"type": "string"},
+        "sslVerificationRequired": {"type": "boolean"},
+        "statistics": {"type": "object"},
+    },
+    "required": ["name", "url", "events"],
+    "additionalProperties": False,
+}
+_PULL_REQUESTS = PAGED | {
+    "state",
+    "order",
+    "direction",
+    "at",
+    "draft",
+    "filterText",
+    "withAttributes",
+    "withProperties",
+}
+_REPOSITORIES = PAGED | {"archived", "projectname", "projectkey", "visibility", "name", "permission", "state"}
+_COMMITS = PAGED | {"until", "since", "path", "merges", "followRenames", "ignoreMissing", "withCounts"}
+_BRANCHES = PAGED | {"filterText", "orderBy", "details", "base", "context", "boostMatches"}
+_RAW = frozenset({"at", "markup", "htmlEscape", "includeHeadingId", "hardwrap"})
+_BROWSE = PAGED | {"at", "type", "size", "blame", "noContent"}
+
+
+def _hook_routes(subject: str) -> tuple[Route, ...]:
+    hook = f"{subject}/webhooks/{{hook}}"
+    return (
+        Route("GET", f"{subject}/webhooks", "list_hooks", PAGED | {"event", "statistics"}),
+        Route("POST", f"{subject}/webhooks", "create_hook", body=_HOOK),
+        Route("GET", hook, "get_hook", frozenset({"statistics"})),
+        Route("PUT", hook, "change_hook", body=_HOOK),
+        Route("DELETE", hook, "delete_hook"),
+    )
+
+
+def _routes(base: str) -> tuple[Route, ...]:
+    project = f"{base}/projects/{{project}}"
+    repository = f"{project}/repos/{{repository}}"
+    return (
+        Route("GET", f"{base}/application-properties", "get_properties"),
+        Route("GET", f"{base}/users", "list_users", PAGED | {"filter", "group", "permission"}),
+        Route("GET", f"{base}/users/{{user}}", "get_user"),
+        Route("GET", f"{base}/repos", "list_all_repositories", _REPOSITORIES),
+        Route("GET", f"{base}/projects", "list_projects", PAGED | {"name", "permission"}),
+        Route("GET", project, "get_project"),
+        Route("GET", f"{project}/repos", "list_repositories", PAGED),
+        *_hook_routes(project),
+        Route("GET", repository, "get_repository"),
+        *_hook_routes(repository),
+        Route("GET", f"{repository}/pull-requests", "list_pull_requests", _PULL_REQUESTS),
+        Route("GET", f"{repository}/pull-requests/{{number}}", "get_pull_request"),
+        Route("GET", f"{repository}/default-branch", "get_default_branch"),
+        Route("GET", f"{repository}/branches", "list_branches", _BRANCHES),
+        Route("GET", f"{repository}/commits", "list_commits", _COMMITS),
+        Route("GET", f"{repository}/commits/{{commit}}", "get_commit", frozenset({"path"})),
+        Route("GET", f"{repository}/raw/{{path...}}", "get_raw", _RAW),
+        Route("GET", f"{repository}/browse", "browse", _BROWSE),
+        Route("GET", f"{repository}/browse/{{path...}}", "browse", _BROWSE),
+        Route("GET", f"{repository}/files", "list_files", PAGED | {"at"}),
+        Route("GET", f"{repository}/files/{{path...}}", "list_files", PAGED | {"at"}),
+    )
+
+
+ROUTES: tuple[Route, ...] = (*_routes("/rest/api/latest"), *_routes("/rest/api/1.0"))
