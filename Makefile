@@ -33,7 +33,7 @@ lint: .venv/installed validate
 	$(BIN)/mypy
 
 validate: .venv/installed .venv-sam/installed
-	$(BIN)/python scripts/lint_template.py template.yaml
+	$(BIN)/python -m scripts.lint_template
 	$(SAM) validate --lint
 
 build: .venv-sam/installed
@@ -56,7 +56,7 @@ requirements: .venv/installed
 	cd layers/bitbucket_port && ../$(PIP_COMPILE) --constraint ../../requirements/dev.txt build-requirements.in
 
 # Not an editable install, which needs a build back end: one line in a .pth makes the package importable.
-.venv/installed: requirements/dev.txt Makefile
+.venv/installed: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make needs Python 3.11 or newer: make PYTHON=python3.x ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python $(PIP_INSTALL) requirements/dev.txt
