@@ -13,8 +13,12 @@ SEARCH_LIMIT = 1000
 BODY_LIMIT = 1024 * 1024
 TOKEN_PATH = "/v1/auth/access_token"
 
-_IDENTIFIER = {"type": "string", "format": "port-entity"}
-_QUERY = {"type": "object", "required": ["combinator", "rules"], "properties": {"rules": {"type": "array"}}}
+_IDENTIFIER = {"type": "string", "format": "port-entity", "maxLength": 1000}
+_QUERY = {
+    "type": "object",
+    "required": ["combinator", "rules"],
+    "properties": {"combinator": {"enum": ["and", "or"]}, "rules": {"type": "array"}},
+}
 _RELATIONS = {
     "type": "object",
     "additionalProperties": {
@@ -88,12 +92,14 @@ _KEYS = {"pattern": KEY, "maxLength": 100}
 _BLUEPRINT_PATCH = {
     "type": "object",
     "properties": {
-        "identifier": {"type": "string", "format": "port-blueprint"},
+        "identifier": {"type": "string", "format": "port-blueprint", "maxLength": 100},
         "title": {"type": "string", "minLength": 1, "maxLength": 100},
         "description": {"type": "string", "maxLength": 200},
         "icon": {"type": "string"},
         "schema": {
             "type": "object",
+            "required": ["properties"],
+            "additionalProperties": False,
             "properties": {
                 "properties": {
                     "type": "object",
@@ -155,7 +161,7 @@ ROUTES = (
     Route("POST", "/v1/blueprints", "create_blueprint", frozenset({"create_catalog_page"}), body=_BLUEPRINT),
     Route("GET", "/v1/blueprints/{identifier}", "read_blueprint"),
     Route("PATCH", "/v1/blueprints/{identifier}", "patch_blueprint", body=_BLUEPRINT_PATCH),
-    Route("POST", "/v1/entities/search", "search_entities", _READ, body=_QUERY),
+    Route("POST", "/v1/entities/search", "search_entities", _READ, body={**_QUERY, "additionalProperties": False}),
     Route("POST", _BP + "/entities/search", "search_blueprint", body=_SEARCH_ONE_BLUEPRINT),
     Route("POST", _BP + "/entities/bulk", "write_bulk", _UPSERT, frozenset({"upsert"}), _BULK),
     Route(
