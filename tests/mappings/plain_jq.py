@@ -49,14 +49,24 @@ def entity_of(resource: JsonObject, value: JsonObject) -> JsonObject | None:
         values: JsonObject = {}
         for name, expression in mapping.get(group, {}).items():
             try:
-                values[name] = evaluate(expression, value)
+                found = evaluate(expression, value)
+                values[name] = targets(found) if group == "relations" else found
             except FailedError:
                 failed.append(f"{group}.{name}")
-        if group in mapping:
+        if values:
             entity[group] = values
     if failed:
         entity["failed"] = sorted(failed)
     return entity
+
+
+def targets(value: Any) -> Any:
+    """What a relation points at: a null in a list names nothing; raises FailedError for what Port would not take."""
+    found = [one for one in value if one is not None] if isinstance(value, list) else value
+    listed = found if isinstance(found, list) else [found]
+    if not all(one is None or acceptable_identifier(one) for one in listed):
+        raise FailedError(f"{value!r} names no entity")
+    return found
 
 
 def in_scope(resource: JsonObject, value: JsonObject) -> bool:

@@ -120,3 +120,73 @@ def test_a_readme_is_read_because_the_mapping_mentions_it() -> None:
     product, document = recipes()["A readme on every repository (Data Center)"]
     on_server = MappingEngine(parse(document, product=product, file="docs/mapping.md"), now=lambda: 0.0)
     assert (on_server.wants("repository").readme, on_server.wants("repository").latest_commit) == (True, True)
+
+
+def made_by(mappings: object, *, kind: Kind = "repository", **port: object) -> tuple[list[Entity], list[str]]:
+    """Entities, and the fields reported at load or in use, of a repository or pull request on Cloud."""
+    entry = {"kind": kind, "selector": {"query": "true"}, "port": {"entity": {"mappings": mappings}, **port}}
+    parsed = parse({"resources": [entry]}, product="cloud", file="differences.yaml")
+    people = (cloud.Participant(ROBIN, "REVIEWER", "approved"), cloud.Participant(ZOFIE, "PARTICIPANT"))
+    pull_request = cloud.PullRequest(8, "Tides", author=ROBIN, reviewers=(ZOFIE,), participants=people)
+    value = cloud.Repository().to_json() if kind == "repository" else pull_request.to_json("single")
+    mapped = MappingEngine(parsed, now=lambda: 0.0).map(kind, value, ask=None)
+    at_load = [problem.field for problem in parsed.problems]
+    return list(mapped.entities), at_load + [problem.field for problem in mapped.problems]
+
+
+PLAIN = {"identifier": ".full_name", "blueprint": '"service"'}
+
+
+def test_single_quotes_are_rewritten_only_where_the_program_needs_it() -> None:
+    rewritten, _ = made_by(PLAIN | {"title": "(.name=='harbour-api') | tostring"})
+    left_alone, _ = made_by(PLAIN | {"title": "\"it is 'fine' here\""})
+    assert [entity.fields["title"] for entity in rewritten + left_alone] == ["true", "it is 'fine' here"]
+
+
+def test_items_to_parse_takes_any_expression() -> None:
+    mappings = PLAIN | {"identifier": '.item.user.nickname + "/" + (.participants | length | tostring)'}
+    entities, reported = made_by(mappings, kind="pull-request", itemsToParse="[.participants[] | select(.approved)]")
+    assert ([entity.identifier for entity in entities], reported) == (["robin/2"], [])
+
+
+def test_an_error_leaves_the_property_alone_and_a_null_clears_it() -> None:
+    mappings = PLAIN | {"properties": {"failing": ".name | tonumber", "empty": ".no_such_field"}}
+    (entity,), reported = made_by(mappings)
+    assert entity.fields["properties"] == {"empty": None}
+    assert reported == ["properties.failing"]
+
+
+def test_a_bad_icon_costs_the_icon_alone() -> None:
+    (entity,), reported = made_by(PLAIN | {"icon": "{}"})
+    assert "icon" not in entity.fields
+    assert reported == ["icon"]
+
+
+def test_the_environment_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEWATER_SECRET", "not for mappings")
+    (entity,), _ = made_by(PLAIN | {"properties": {"one": "env.TIDEWATER_SECRET", "two": "$ENV | length"}})
+    assert entity.fields["properties"] == {"one": None, "two": 0}
+
+
+def test_each_mapping_of_a_list_makes_an_entity() -> None:
+    entities, _ = made_by([PLAIN, PLAIN | {"blueprint": '"component"'}])
+    assert [entity.blueprint for entity in entities] == ["service", "component"]
+
+
+def test_a_yaml_number_or_boolean_stands_for_itself() -> None:
+    (entity,), reported = made_by(PLAIN | {"properties": {"yes": True, "seven": 7, "nothing": None}})
+    assert entity.fields["properties"] == {"yes": True, "seven": 7}
+    assert "properties.nothing" in reported
+
+
+def test_files_and_folders_are_reported_and_the_rest_works() -> None:
+    document = {
+        "resources": [
+            {"kind": "file", "selector": {"query": "true"}, "port": {"entity": {"mappings": PLAIN}}},
+            {"kind": "repository", "selector": {"query": "true"}, "port": {"entity": {"mappings": PLAIN}}},
+        ]
+    }
+    parsed = parse(document, product="cloud", file="files.yaml")
+    assert [(problem.resource, problem.field) for problem in parsed.problems] == [(0, "kind")]
+    engine = MappingEngine(parsed, now=lambda: 0.0)
+    assert len(engine.map("repository", cloud.Repository().to_json(), ask=None).entities) == 1
