@@ -8,6 +8,7 @@ import pytest
 
 from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.mapping.parse import parse
+from bitbucket_port.mapping.shipped import load
 from bitbucket_port.objects import JsonObject, Product
 from tests.mappings.approval import APPROVED, approved, approved_file
 from tests.mappings.cases import CASES, Case
@@ -131,6 +132,11 @@ def test_every_resource_is_tried_with_an_object_that_it_maps(product: Product, p
     kinds = {entry["kind"] for entry in mapping(product, preset)["resources"]}
     tried = {case.kind for case in CASES if case.product == product and case.kind in kinds and approved(case, preset)}
     assert tried == kinds
+
+
+@pytest.mark.parametrize(("product", "preset"), PAIRS)
+def test_the_functions_load_these_very_files(product: Product, preset: str) -> None:
+    assert load(product, preset) == mapping(product, preset)
 
 
 def test_no_approved_file_is_left_over() -> None:
