@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
@@ -43,8 +43,9 @@ METRIC_OF_OUTCOME: dict[Outcome, str] = {
 # Bitbucket waits 10 s: give up early enough to answer 503.
 _CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
 
+METRIC_NAMESPACE = "BitbucketPort"
+
 _logger = Logger()
-_metrics = Metrics(namespace="BitbucketPort")
 
 
 class Receiver:
@@ -118,5 +119,8 @@ def _report(answer: Answer) -> None:
     said = {name: value for name, value in fields.items() if value is not None}
     log = _logger.info if answer.status < 300 else _logger.error if answer.status >= 500 else _logger.warning
     log("webhook %s", answer.outcome, extra=said)
-    _metrics.add_metric(name=METRIC_OF_OUTCOME[answer.outcome], unit=MetricUnit.Count, value=1)
-    _metrics.flush_metrics()
+    # One at a time and not one shared collection: on one machine several requests are answered by one process at once.
+    with single_metric(
+        name=METRIC_OF_OUTCOME[answer.outcome], unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE
+    ) as metric:
+        metric.add_dimension(name="service", value=_logger.service)
