@@ -31,7 +31,8 @@ class CloudApi(StandIn):
 
     Credentials: ``token`` as Bearer, or as Basic with ``username`` when that is set; any of ``more_tokens`` is as
     good (their budgets are apart on the real server). ``email_allowed`` says whether the credential may see members'
-    e-mail addresses. ``forbidden`` are further paths (or beginnings of paths) answered with 403.
+    e-mail addresses. ``forbidden`` are further paths (or beginnings of paths) answered with 403. With
+    ``sees_other_workspaces`` a transferred repository goes on answering under its uuid, as what it is now.
     """
 
     ROUTES = ROUTES
@@ -45,6 +46,7 @@ class CloudApi(StandIn):
         self.more_tokens: list[str] = []
         self.email_allowed = True
         self.forbidden: set[str] = set()
+        self.sees_other_workspaces = False
         self.extra_headers: dict[str, str] = {}
 
     def start(self, port: int = 0) -> str:
@@ -114,8 +116,9 @@ class CloudApi(StandIn):
         """The repository of the path; 404, or 403 where the credential may not see it."""
         self.check_workspace(request)
         asked = request.variables["repository"]
+        others = self.world.transferred if self.sees_other_workspaces else []
         try:
-            found = self.world.repository(asked)
+            found = next((one for one in others if one.uuid == asked), None) or self.world.repository(asked)
         except KeyError:
             raise Refused(404, f"Repository {self.world.workspace.slug}/{asked} not found") from None
         if found.role is None:

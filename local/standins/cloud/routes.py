@@ -1,7 +1,8 @@
 """What the stand-in for Bitbucket Cloud answers to, as Atlassian's API description of June 2026 allows it.
 
 ``page``, ``pagelen``, ``fields``, ``q`` and ``sort`` are documented once for the whole API (developer.atlassian.com,
-The Bitbucket Cloud REST API: Pagination, Partial responses, Filtering), not with each operation.
+The Bitbucket Cloud REST API: Pagination, Partial responses, Filtering), not with each operation; ``q`` of the members
+is in that operation's text. The root of a source tree is the operation ``src/{commit}/{path}`` with an empty path.
 """
 
 from __future__ import annotations
@@ -90,6 +91,6 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_REPOSITORY}/commits", "list_commits", LIST),
     Route("GET", f"{_REPOSITORY}/commits/{{revision}}", "list_commits", LIST),
     Route("GET", f"{_REPOSITORY}/src", "redirect_to_source", LIST | {"format"}),
-    Route("GET", f"{_REPOSITORY}/src/{{commit}}", "get_source", QUERIED | {"format", "max_depth"}),
+    Route("GET", f"{_REPOSITORY}/src/{{commit}}", "get_source", QUERIED | {"format", "max_depth"}, documented=False),
     Route("GET", f"{_REPOSITORY}/src/{{commit}}/{{path...}}", "get_source", QUERIED | {"format", "max_depth"}),
 )

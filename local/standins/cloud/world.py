@@ -34,6 +34,7 @@ class RepositoryWorld(World):
         self.users: list[User] = []
         self.projects: list[Project] = []
         self.repositories: list[Repository] = []
+        self.transferred: list[Repository] = []
         self.hooks: list[Hook] = []
         self.owner = self.create_user("Workspace Owner")
 
@@ -214,6 +215,7 @@ class RepositoryWorld(World):
         moved.project = Project(f"{{{self.new_uuid()}}}", "IN", "Incoming", "", True, when, when)
         moved.updated_on = when
         self.repositories.remove(moved)
+        self.transferred.append(moved)
         payload = {"repository": self.write.repository_in_webhook(moved), "previous_owner": previous}
         return self.announce(moved, when, self._event("repo:transfer", by, payload))
 
