@@ -59,6 +59,7 @@ class Stack:
         self.functions: dict[str, Function] = {}
         self._pollers: list[Poller] = []
         self._gateway: Gateway | None = None
+        self._chosen_secret = ""
         self.url = ""
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -93,9 +94,16 @@ class Stack:
 
     @property
     def webhook_secret(self) -> str:
-        """What Bitbucket has to sign with."""
-        arn = self._attributes["WebhookSecret", ""]
-        return str(self.secrets.get_secret_value(SecretId=arn)["SecretString"])
+        """What Bitbucket has to sign with; may be chosen before the start, and is rotated afterwards."""
+        if self._chosen_secret:
+            return self._chosen_secret
+        return str(self.secrets.get_secret_value(SecretId=self.secret_arn("WebhookSecret"))["SecretString"])
+
+    @webhook_secret.setter
+    def webhook_secret(self, value: str) -> None:
+        if self.url:
+            self.secrets.put_secret_value(SecretId=self.secret_arn("WebhookSecret"), SecretString=value)
+        self._chosen_secret = value
 
     def secret_arn(self, logical_id: str) -> str:
         """The ARN of one of the stack's secrets."""
@@ -203,8 +211,8 @@ class Stack:
             properties = self.template.resolve(unresolved)
             value = properties.get("SecretString")
             if value is None:
-                generate = properties["GenerateSecretString"]
-                value = self.secrets.get_random_password(**generate)["RandomPassword"]
+                generated = self.secrets.get_random_password(**properties["GenerateSecretString"])
+                value = self._chosen_secret or generated["RandomPassword"]
             answer = self.secrets.create_secret(Name=self._physical_name(logical_id), SecretString=value)
             self._attributes[logical_id, ""] = answer["ARN"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/00000000-0000-4000-8000-000000000000"
 _NO_VALUE = object()
+
+# The translator counts what it does, and warns at exit that nobody collected the counts.
+logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 
 
 def read(path: Path) -> dict[str, Any]:
