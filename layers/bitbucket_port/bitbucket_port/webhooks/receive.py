@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from bitbucket_port.errors import BitbucketPortError, TransientError
+from bitbucket_port.errors import TransientError
 from bitbucket_port.objects import JsonObject, Product
 from bitbucket_port.webhooks.delivery import Delivery
 from bitbucket_port.webhooks.event_keys import PING, Family, family_of, normalise
@@ -91,7 +91,6 @@ class Answer:
     delivery_id: str | None = None
     family: Family | None = None
     reason: str | None = None
-    error: BitbucketPortError | None = None
 
 
 class _MalformedError(Exception):
@@ -149,7 +148,7 @@ def _unavailable(
     error: TransientError, event_key: str | None, delivery_id: str | None = None, family: Family | None = None
 ) -> Answer:
     body = {"error": "temporarily unavailable, please try again"}
-    return Answer(503, body, "unavailable", event_key, delivery_id, family, reason=str(error), error=error)
+    return Answer(503, body, "unavailable", event_key, delivery_id, family, reason=str(error))
 
 
 def _is_signed(body: bytes, header: str | None, secrets: WebhookSecrets) -> bool:
