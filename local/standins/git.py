@@ -94,8 +94,7 @@ class Git(Generic[UserT]):
             if digits not in seen:
                 seen[digits] = self.commits[digits]
                 waiting.extend(seen[digits].parents)
-        order = list(self.commits)
-        return sorted(seen.values(), key=lambda commit: order.index(commit.hash), reverse=True)
+        return [commit for digits, commit in reversed(self.commits.items()) if digits in seen]
 
     def copy(self) -> Git[UserT]:
         """A fork's own copy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -66,7 +67,9 @@ def bitbucket() -> Iterator[BitbucketCloudStandIn]:
         ("POST", f"{LEDGER}/pullrequests", {}, 405),
     ],
 )
-def test_what_bitbucket_refuses_is_refused(bitbucket, method: str, path: str, parameters, status: int) -> None:
+def test_what_bitbucket_refuses_is_refused(
+    bitbucket: BitbucketCloudStandIn, method: str, path: str, parameters: dict[str, str], status: int
+) -> None:
     answer = ask(bitbucket, path, method=method, params=parameters)
     assert answer.status_code == status
     assert answer.json()["type"] == "error"
@@ -181,7 +184,13 @@ def test_hooks_keep_their_secret_to_themselves(bitbucket: BitbucketCloudStandIn)
     assert "secret" not in made.json()
     changed = ask(bitbucket, f"{hooks}/{made.json()['uuid']}", method="PUT", json={"active": False}).json()
     assert (changed["active"], changed["events"], changed["secret_set"]) == (False, ["repo:push"], True)
-    for wrong in ({"secret": "s" * 129}, {"events": ["repository:push"]}, {"events": []}, {"colour": 1}):
+    wrongs: list[dict[str, Any]] = [
+        {"secret": "s" * 129},
+        {"events": ["repository:push"]},
+        {"events": []},
+        {"colour": 1},
+    ]
+    for wrong in wrongs:
         assert ask(bitbucket, hooks, method="POST", json=body | wrong).status_code == 400
     assert ask(bitbucket, f"{hooks}/{made.json()['uuid']}", method="DELETE").status_code == 204
     assert read(bitbucket, hooks)["values"] == []

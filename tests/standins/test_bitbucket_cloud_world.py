@@ -10,6 +10,7 @@ import pytest
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.cloud.model import Repository
 from local.standins.cloud.pull_requests import CloudWorld
+from local.standins.webhook import Webhook
 from tests.standins.asking import ask, read
 
 PULLS = "/repositories/northwind/ledger/pullrequests"
@@ -30,11 +31,13 @@ def world(bitbucket: BitbucketCloudStandIn) -> CloudWorld:
     return bitbucket.world
 
 
-def keys(events: list) -> list[str]:
+def keys(events: list[Webhook]) -> list[str]:
     return [event.event_key for event in events]
 
 
-def test_a_webhooks_copy_of_a_repository_lacks_what_only_the_api_tells(world: CloudWorld, bitbucket) -> None:
+def test_a_webhooks_copy_of_a_repository_lacks_what_only_the_api_tells(
+    world: CloudWorld, bitbucket: BitbucketCloudStandIn
+) -> None:
     copy = world.push("ledger")[0].payload["repository"]
     whole = read(bitbucket, "/repositories/northwind/ledger")
     assert {name: whole[name] for name in ("uuid", "full_name", "name", "workspace", "owner", "is_private")} == {
@@ -46,7 +49,9 @@ def test_a_webhooks_copy_of_a_repository_lacks_what_only_the_api_tells(world: Cl
     assert whole["mainbranch"] == {"type": "branch", "name": "main"}
 
 
-def test_a_list_item_of_a_pull_request_lacks_people_unless_they_are_asked_for(world: CloudWorld, bitbucket) -> None:
+def test_a_list_item_of_a_pull_request_lacks_people_unless_they_are_asked_for(
+    world: CloudWorld, bitbucket: BitbucketCloudStandIn
+) -> None:
     reviewer = world.create_user("Robin Reviewer")
     payload = world.open_pull_request("ledger", "topic", reviewers=[reviewer])[0].payload["pullrequest"]
     (item,) = read(bitbucket, PULLS)["values"]
@@ -58,7 +63,9 @@ def test_a_list_item_of_a_pull_request_lacks_people_unless_they_are_asked_for(wo
     assert [user["display_name"] for user in single["reviewers"]] == ["Robin Reviewer"]
 
 
-def test_a_merge_commit_has_12_digits_in_a_webhook_and_40_in_the_api(world: CloudWorld, bitbucket) -> None:
+def test_a_merge_commit_has_12_digits_in_a_webhook_and_40_in_the_api(
+    world: CloudWorld, bitbucket: BitbucketCloudStandIn
+) -> None:
     pull = world.open_pull_request("ledger", "topic").subject
     events = world.merge(pull)
     digits = read(bitbucket, f"{PULLS}/1")["merge_commit"]["hash"]
@@ -132,7 +139,9 @@ def test_a_push_to_a_pull_requests_branch_is_told_for_both(world: CloudWorld) ->
     assert events[2].payload["pullrequest"]["source"]["commit"]["hash"] == head[:12]
 
 
-def test_a_push_to_the_destination_changes_a_pull_request_without_an_event(world: CloudWorld, bitbucket) -> None:
+def test_a_push_to_the_destination_changes_a_pull_request_without_an_event(
+    world: CloudWorld, bitbucket: BitbucketCloudStandIn
+) -> None:
     pull = world.open_pull_request("ledger", "topic").subject
     before = pull.updated_on
     assert keys(world.push("ledger", "main")) == ["repo:push"]
@@ -152,7 +161,9 @@ def test_pushes_tell_made_removed_and_long_changes(world: CloudWorld) -> None:
     assert (long["truncated"], len(long["commits"])) == (True, 5)
 
 
-def test_a_rename_is_told_by_changes_and_the_old_path_is_gone(world: CloudWorld, bitbucket) -> None:
+def test_a_rename_is_told_by_changes_and_the_old_path_is_gone(
+    world: CloudWorld, bitbucket: BitbucketCloudStandIn
+) -> None:
     repository = world.repository("ledger")
     (event,) = world.rename_repository("ledger", "Bücher")
     changes = event.payload["changes"]
@@ -164,7 +175,7 @@ def test_a_rename_is_told_by_changes_and_the_old_path_is_gone(world: CloudWorld,
     assert read(bitbucket, f"/repositories/northwind/{repository.uuid}")["slug"] == "bucher"
 
 
-def test_a_transferred_repository_is_foreign_and_gone(world: CloudWorld, bitbucket) -> None:
+def test_a_transferred_repository_is_foreign_and_gone(world: CloudWorld, bitbucket: BitbucketCloudStandIn) -> None:
     repository = world.repository("ledger")
     (event,) = world.transfer_repository(repository, "elsewhere")
     assert event.event_key == "repo:transfer"
@@ -199,28 +210,39 @@ def test_a_fork_is_told_with_its_parent_and_a_deleted_fork_leaves_its_pull_reque
     assert written["source"]["repository"] is None
 
 
-def test_an_empty_repository_has_no_main_branch_until_the_first_push(world: CloudWorld, bitbucket) -> None:
+def test_an_empty_repository_has_no_main_branch_until_the_first_push(
+    world: CloudWorld, bitbucket: BitbucketCloudStandIn
+) -> None:
     world.create_repository("PAY", "Bare")
     assert read(bitbucket, "/repositories/northwind/bare")["mainbranch"] is None
     world.push("bare", "trunk")
     assert read(bitbucket, "/repositories/northwind/bare")["mainbranch"]["name"] == "trunk"
 
 
-def test_times_have_microseconds_and_an_offset_and_a_settable_clock(world: CloudWorld, bitbucket) -> None:
+def test_times_have_microseconds_and_an_offset_and_a_settable_clock(
+    world: CloudWorld, bitbucket: BitbucketCloudStandIn
+) -> None:
     world.now = lambda: datetime(2026, 3, 1, 12, tzinfo=UTC)
     world.push("ledger")
     assert read(bitbucket, "/repositories/northwind/ledger")["updated_on"] == "2026-03-01T12:00:00.000000+00:00"
 
 
-def test_a_superseded_pull_request_has_no_event(world: CloudWorld, bitbucket) -> None:
+def test_a_superseded_pull_request_has_no_event(world: CloudWorld, bitbucket: BitbucketCloudStandIn) -> None:
     pull = world.open_pull_request("ledger", "topic").subject
     assert world.supersede(pull) == []
     assert read(bitbucket, PULLS, state="SUPERSEDED")["values"][0]["id"] == pull.id
 
 
 def test_subscribers_have_every_webhook_in_order(bitbucket: BitbucketCloudStandIn) -> None:
-    seen: list = []
+    seen: list[Webhook] = []
     bitbucket.subscribe(seen.append)
     events = [*bitbucket.world.push("ledger"), *bitbucket.world.create_repository("PAY", "Other")]
     assert seen == events
     assert len({event.delivery_id for event in seen}) == 2
+
+
+def test_a_taken_name_is_refused_and_changes_nothing(world: CloudWorld) -> None:
+    world.create_repository("PAY", "Other")
+    with pytest.raises(ValueError, match="other already"):
+        world.rename_repository("ledger", "Other")
+    assert world.repository("ledger").name == "Ledger"

@@ -174,6 +174,7 @@ class RepositoryWorld(World):
         changed = self.repository(repository)
         before = self._described(changed)
         if name is not None:
+            self._must_be_free(slugify(name), but=changed)
             changed.name, changed.slug = name, slugify(name)
         for field, value in (("description", description), ("language", language), ("website", website)):
             if value is not None:
@@ -287,12 +288,15 @@ class RepositoryWorld(World):
         return key, {"actor": self.write.user(by or self.owner), **payload}
 
     def _new_repository(self, project: Project, name: str, slug: str, when: datetime) -> Repository:
-        if any(repository.slug == slug for repository in self.repositories):
-            raise ValueError(f"there is a repository {slug} already")
+        self._must_be_free(slug)
         uuid = f"{{{self.new_uuid()}}}"
         made = Repository(uuid, slug, name, self.workspace, project, self.owner, when, when, git=Git())
         self.repositories.append(made)
         return made
+
+    def _must_be_free(self, slug: str, *, but: Repository | None = None) -> None:
+        if any(one.slug == slug and one is not but for one in self.repositories):
+            raise ValueError(f"there is a repository {slug} already")
 
     def _create_ref(
         self, repository: RepositoryName, kind: str, name: str, at: str | None, by: User | None

@@ -271,21 +271,24 @@ class RepositoryWorld(World):
         return key, {"eventKey": key, "date": offset_time(when), "actor": actor, **payload}
 
     def _new_repository(self, project: Project, name: str, slug: str) -> Repository:
-        if any(one.project is project and one.slug == slug for one in self.repositories):
-            raise ValueError(f"there is a repository {project.key}/{slug} already")
+        self._must_be_free(project, slug)
         made = Repository(self.new_id(), slug, name, project)
         self.repositories.append(made)
         return made
 
+    def _must_be_free(self, project: Project, slug: str, *, but: Repository | None = None) -> None:
+        if any(one.project is project and one.slug == slug and one is not but for one in self.repositories):
+            raise ValueError(f"there is a repository {project.key}/{slug} already")
+
     def _relocate(
         self, repository: Repository, name: str | None, project: Project | None, by: User | None
     ) -> Events[Repository]:
+        slug = slugify(name) if name is not None else repository.slug
+        self._must_be_free(project or repository.project, slug, but=repository)
         when, old = self.now(), self.write.webhook.repository(repository)
         self._old_repositories[repository.project.key.lower(), repository.slug.lower()] = repository
-        if name is not None:
-            repository.name, repository.slug = name, slugify(name)
-        if project is not None:
-            repository.project = project
+        repository.name = name if name is not None else repository.name
+        repository.slug, repository.project = slug, project or repository.project
         payload = {"old": old, "new": self.write.webhook.repository(repository)}
         return self.announce(repository, when, self._event("repo:modified", when, by, payload))
 
