@@ -41,12 +41,22 @@ class Events(list[Webhook], Generic[T]):
 
 
 def locked(method: Method) -> Method:
-    """Run a method of a world under its lock, so that API requests never see half a change."""
+    """Run a method of a world under its lock, so that API requests never see half a change.
+
+    Subscribers are told when the lock is free again: they may well ask the API.
+    """
 
     @functools.wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         with self.lock:
-            return method(self, *args, **kwargs)
+            self.depth += 1
+            try:
+                result = method(self, *args, **kwargs)
+            finally:
+                self.depth -= 1
+            untold = self.take_untold() if self.depth == 0 else []
+        self.tell(untold)
+        return result
 
     return cast(Method, run)
 
@@ -71,6 +81,8 @@ class World:
         self._random = random.Random(seed)
         self._hook = self.new_uuid()
         self._subscribers: list[Callable[[Webhook], None]] = []
+        self._untold: list[Webhook] = []
+        self.depth = 0
 
     def subscribe(self, callback: Callable[[Webhook], None]) -> None:
         """Call ``callback`` with every webhook from now on, in order, in the thread that made the change."""
@@ -81,11 +93,20 @@ class World:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def announce(self, subject: T, when: datetime, *events: tuple[str, dict[str, Any]]) -> Events[T]:
-        """Make the webhooks of a change and hand them to the subscribers."""
+        """Make the webhooks of a change; subscribers have them when it is complete."""
         webhooks = [
             Webhook(self.PRODUCT, key, payload, self.new_uuid(), when, f"{{{self._hook}}}") for key, payload in events
         ]
+        self._untold += webhooks
+        return Events(subject, webhooks)
+
+    def take_untold(self) -> list[Webhook]:
+        """The webhooks subscribers have not had yet; they are not taken twice."""
+        untold, self._untold = self._untold, []
+        return untold
+
+    def tell(self, webhooks: Iterable[Webhook]) -> None:
+        """Hand webhooks to the subscribers."""
         for webhook in webhooks:
             for subscriber in self._subscribers:
                 subscriber(webhook)
-        return Events(subject, webhooks)

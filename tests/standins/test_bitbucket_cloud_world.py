@@ -241,6 +241,14 @@ def test_subscribers_have_every_webhook_in_order(bitbucket: BitbucketCloudStandI
     assert len({event.delivery_id for event in seen}) == 2
 
 
+def test_a_subscriber_may_ask_the_api_and_sees_the_change_complete(bitbucket: BitbucketCloudStandIn) -> None:
+    states: list[str] = []
+    pull = bitbucket.world.open_pull_request("ledger", "topic").subject
+    bitbucket.subscribe(lambda _: states.append(read(bitbucket, f"{PULLS}/1")["state"]))
+    bitbucket.world.merge(pull)
+    assert states == ["MERGED", "MERGED"]
+
+
 def test_a_taken_name_is_refused_and_changes_nothing(world: CloudWorld) -> None:
     world.create_repository("PAY", "Other")
     with pytest.raises(ValueError, match="other already"):

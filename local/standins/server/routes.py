@@ -1,7 +1,8 @@
 """What the stand-in for Bitbucket Data Center answers to, as Atlassian's API descriptions of 9.4 and 10.0 allow it.
 
-``start`` and ``limit`` of ``/users``, ``/webhooks`` and ``/browse`` are not in the descriptions; they answer with pages,
-and paging is described once for the whole API (developer.atlassian.com, Bitbucket Data Center REST API: Paged APIs).
+``start`` and ``limit`` of ``/users``, ``/webhooks`` and ``/browse`` are not in the descriptions; they answer with
+pages, and paging is described once for the whole API (developer.atlassian.com, Bitbucket Data Center REST API: Paged
+APIs).
 """
 
 from __future__ import annotations
