@@ -44,7 +44,7 @@ events: .venv/installed
 	$(BIN)/python scripts/sign_events.py
 
 bench: .venv/installed
-	$(BIN)/python -m bench.imports
+	$(BIN)/python -m bench.imports $(ARGS)
 	$(BIN)/python -m bench.mapping
 
 # The newest versions that fit together, with the hashes of all their files, and free of any index's address.

@@ -32,8 +32,9 @@ def table(template: Template) -> str:
     for name, parameter in template["Parameters"].items():
         variable = f"`{variable_of[name]}`" if name in variable_of else "–"
         meaning = _escaped(parameter["Description"])
-        if "AllowedValues" in parameter and len(parameter["AllowedValues"]) < 5:
-            meaning += f" ({', '.join(f'`{value}`' for value in parameter['AllowedValues'])})"
+        choices = parameter.get("AllowedValues", [])
+        if len(choices) < 5 and not all(str(choice) in meaning for choice in choices):
+            meaning += f" One of {', '.join(f'`{choice}`' for choice in choices)}."
         rows.append(f"| `{name}` | {variable} | {_default(parameter)} | {meaning} |")
     return "\n".join(rows)
 
