@@ -363,9 +363,10 @@ def test_an_answer_about_another_repository_is_no_match(server: AnsweringServer,
 
 
 def test_a_pull_request_is_asked_for_in_its_repositorys_list(server: AnsweringServer, cloud: CloudBitbucket) -> None:
-    server.give_json(f"{ROOT}/pullrequests", {"values": [{"id": 5}]}, {"values": []})
+    server.give_json(f"{ROOT}/pullrequests", {"values": [{"id": 5}]}, {"values": []}, {"values": [{"id": 6}]})
     question = Question("pull-request", repository=UUID, number=5, q='state="OPEN" OR draft=true')
     assert cloud.matches(question) is True
+    assert cloud.matches(question) is False
     assert cloud.matches(question) is False
     assert server.asked[0].query == {
         "q": ['(state="OPEN" OR draft=true) AND id=5'],

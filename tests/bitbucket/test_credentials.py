@@ -25,7 +25,7 @@ def test_a_token_alone_is_sent_as_bearer_without_the_blanks_it_was_pasted_with()
 
 
 def test_a_user_name_makes_it_basic() -> None:
-    credentials = Credentials(lambda: "ATATplum", product="cloud", username=" grower@example.com ")
+    credentials = Credentials(lambda: " ATATplum\n", product="cloud", username=" grower@example.com ")
     assert header(credentials) == basic("grower@example.com:ATATplum")
 
 

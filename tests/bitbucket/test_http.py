@@ -194,6 +194,7 @@ def test_the_error_text_holds_what_a_json_answer_says_in_one_line(
     [
         Answer(404, b"<html>profile of a private person</html>", {"Content-Type": "text/html"}),
         Answer(404, b"<html>profile of a private person</html>"),
+        Answer(404, {"message": "private"}, {"Content-Type": "text/html"}),
         Answer(404, ["private"]),
         Answer(404, {"secret": "private", "errors": ["private", {}], "error": {"detail": "private"}}),
     ],
@@ -377,6 +378,11 @@ def test_a_throttled_request_goes_on_at_once_when_another_credential_takes_over(
     assert client.request("GET", "/x").status == 200
     assert waits == [3000.0] * (ATTEMPTS + 1)
     assert clock.slept == []
+
+
+def test_a_change_of_credential_uses_up_no_attempt(server: AnsweringServer, make: MakeClient) -> None:
+    server.give("/x", *[Answer(429)] * 2, *[Answer(503)] * (ATTEMPTS - 1), Answer(200, {}))
+    assert make(throttled=lambda wait: 0).request("GET", "/x").status == 200
 
 
 # --- only our own server
