@@ -1,0 +1,156 @@
+"""The functions are what the code expects: handlers, routes, environment, limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.sam_template import REGION, TEMPLATE, Template, functions, translate
+from tests.template.cloudformation import resources
+
+ROUTES = {
+    "ProjectReceive": "/webhooks/project",
+    "RepositoryReceive": "/webhooks/repository",
+    "PushReceive": "/webhooks/push",
+    "PullRequestReceive": "/webhooks/pull-request",
+    "WebhookReceive": "/webhooks",
+}
+OWN_QUEUE = {
+    "ProjectProcess": "PROJECT_QUEUE_URL",
+    "RepositoryProcess": "REPOSITORY_QUEUE_URL",
+    "PushProcess": "PUSH_QUEUE_URL",
+    "PullRequestProcess": "PULL_REQUEST_QUEUE_URL",
+    "ResyncWorker": "RESYNC_JOBS_QUEUE_URL",
+}
+EVERYWHERE = {"BITBUCKET_PRODUCT", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+RECEIVE = EVERYWHERE | {
+    "WEBHOOK_SECRET_ARN",
+    "PROJECT_QUEUE_URL",
+    "REPOSITORY_QUEUE_URL",
+    "PUSH_QUEUE_URL",
+    "PULL_REQUEST_QUEUE_URL",
+}
+CONSUME = EVERYWHERE | {
+    "BITBUCKET_WORKSPACE",
+    "BITBUCKET_URL",
+    "BITBUCKET_USERNAME",
+    "BITBUCKET_API",
+    "BITBUCKET_TOKEN_SECRET_ARN",
+    "PORT_CLIENT_ID",
+    "PORT_BASE_URL",
+    "PORT_CLIENT_SECRET_SECRET_ARN",
+    "CREDENTIALS_SECRET_ARN",
+    "INTEGRATION_IDENTIFIER",
+    "MAPPING_PRESET",
+    "LEDGER_TABLE",
+    "RESYNC_JOBS_QUEUE_URL",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "CA_BUNDLE_SECRET_ARN",
+}
+
+
+def test_there_is_a_receive_and_a_process_per_family_one_more_receive_and_a_worker(template: Template) -> None:
+    assert set(functions(template)) == set(ROUTES) | set(OWN_QUEUE)
+
+
+@pytest.mark.parametrize("name", [*ROUTES, *OWN_QUEUE])
+def test_the_handler_named_in_the_template_exists(template: Template, name: str) -> None:
+    function = functions(template)[name]
+    module, handler = function["Handler"].split(".")
+    source = (TEMPLATE.parent / function["CodeUri"] / f"{module}.py").read_text(encoding="utf-8")
+
+    assert f"def {handler}(event" in source
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_receive_has_its_route_and_no_more_environment_than_it_needs(template: Template, name: str) -> None:
+    function = functions(template)[name]
+
+    assert [event["Properties"] for event in function["Events"].values()] == [
+        {"ApiId": {"Ref": "WebhookApi"}, "Method": "POST", "Path": ROUTES[name], "PayloadFormatVersion": "2.0"}
+    ]
+    assert set(function["Environment"]["Variables"]) == RECEIVE
+
+
+@pytest.mark.parametrize("name", OWN_QUEUE)
+def test_process_and_worker_know_their_own_queue_and_not_the_webhook_secret(template: Template, name: str) -> None:
+    variables = functions(template)[name]["Environment"]["Variables"]
+    queue = functions(template)[name]["Events"]["Queue"]["Properties"]["Queue"]["Fn::GetAtt"][0]
+
+    assert set(variables) == CONSUME | {OWN_QUEUE[name]}
+    assert variables[OWN_QUEUE[name]] == {"Ref": queue}
+
+
+def test_an_existing_secret_takes_the_place_of_the_stored_ones(template: Template) -> None:
+    mine = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:mine-abcdef"
+    deployed = resources(template, {"CredentialsSecretArn": mine})
+    variables = deployed["PushProcess"]["Properties"]["Environment"]["Variables"]
+
+    assert variables["CREDENTIALS_SECRET_ARN"] == mine
+    assert variables["BITBUCKET_TOKEN_SECRET_ARN"] == variables["PORT_CLIENT_SECRET_SECRET_ARN"] == ""
+    assert "StoredBitbucketToken" not in deployed
+    assert "StoredPortClientSecret" not in deployed
+    assert "WebhookSecret" in deployed
+
+
+def test_time_memory_runtime_and_processor(template: Template) -> None:
+    deployed = functions(template)
+
+    assert {name: function["Timeout"] for name, function in deployed.items()} == {
+        **dict.fromkeys(ROUTES, 10),
+        **dict.fromkeys(OWN_QUEUE, 30),
+        "ResyncWorker": 300,
+    }
+    for function in deployed.values():
+        assert function["MemorySize"] == 512
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
+        assert function["Layers"] == [{"Ref": "DependenciesLayer"}, {"Ref": "BitbucketPortLayer"}]
+
+
+def test_only_the_worker_may_feed_its_own_queue(template: Template) -> None:
+    assert {name for name, function in functions(template).items() if "RecursiveLoop" in function} == {"ResyncWorker"}
+    assert functions(template)["ResyncWorker"]["RecursiveLoop"] == "Allow"
+
+
+def test_what_receives_webhooks_never_joins_a_network(template: Template) -> None:
+    inside = resources(template, {"VpcSubnetIds": "subnet-1,subnet-2", "VpcSecurityGroupIds": "sg-1"})
+    outside = resources(template, {})
+
+    assert {name for name in functions(template) if "VpcConfig" in inside[name]["Properties"]} == set(OWN_QUEUE)
+    assert {name for name in functions(template) if "VpcConfig" in outside[name]["Properties"]} == set()
+    assert inside["PushProcess"]["Properties"]["VpcConfig"] == {
+        "SubnetIds": {"Fn::Split": [",", "subnet-1,subnet-2"]},
+        "SecurityGroupIds": {"Fn::Split": [",", "sg-1"]},
+    }
+
+
+def test_a_proxy_is_for_bitbucket_and_port_not_for_aws(template: Template) -> None:
+    variables = functions(template)["PushProcess"]["Environment"]["Variables"]
+
+    assert variables["HTTPS_PROXY"] == {"Ref": "HttpsProxy"}
+    assert ".${AWS::URLSuffix}" in variables["NO_PROXY"]["Fn::Sub"]
+
+
+def test_the_globals_do_not_close_a_circle_with_the_api(template: Template) -> None:
+    assert "WebhookApi" not in str(template["Globals"])
+
+
+def test_every_function_keeps_its_logs_for_the_days_asked_for(template: Template) -> None:
+    groups = {
+        name: resource["Properties"]["RetentionInDays"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Logs::LogGroup"
+    }
+
+    assert set(groups) == {*(f"{name}Logs" for name in functions(template)), "ApiAccessLogs"}
+    assert all(retention == {"Ref": "LogRetentionDays"} for retention in groups.values())
+
+
+def test_the_translated_api_has_the_five_routes_and_no_other(template: Template) -> None:
+    api = translate(template)["Resources"]["WebhookApi"]["Properties"]["Body"]
+
+    assert {path: set(methods) for path, methods in api["paths"].items()} == {
+        path: {"post"} for path in ROUTES.values()
+    }
+    assert REGION not in str(api)
