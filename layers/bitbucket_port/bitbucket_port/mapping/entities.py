@@ -50,10 +50,11 @@ def built(resource: Resource, rows: Rows, *, enable_merge: bool) -> Built:
         report("itemsToParse", reason, "Give a list for every object, for example with `// []`.")
         return result
     for row in rows:
-        if row[0] == [True]:
+        selected = row[0][0] if isinstance(row[0], list) and row[0] else None
+        if selected is True:
             result.selected = True
             _add_entity(resource, row[1:], enable_merge, result)
-        elif row[0] != [False]:
+        elif selected is not False:
             result.complete = False
             report("selector.query", _why_not_boolean(row[0]), "Make it true or false for every object.")
     return result

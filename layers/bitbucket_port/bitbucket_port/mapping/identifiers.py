@@ -5,6 +5,8 @@ Source: Port's OpenAPI, entity identifier ``^(?!\\.{1,2}$)[\\p{L}0-9@_.+:\\\\/=-
 
 from __future__ import annotations
 
+import unicodedata
+
 MAX_LENGTH = 1000
 _MARKS = frozenset("0123456789@_.+:\\/=-")
 
@@ -17,8 +19,13 @@ def identifier_fault(identifier: str) -> str | None:
         return f"has {len(identifier)} characters; Port takes at most {MAX_LENGTH:,}."
     if identifier in {".", ".."}:
         return f"{identifier!r} is a name Port does not take."
-    wrong = sorted({character for character in identifier if not (character in _MARKS or character.isalpha())})
+    wrong = sorted({character for character in identifier if not _may_stand(character)})
     if wrong:
         shown = identifier if len(identifier) <= 80 else identifier[:77] + "..."
         return f"{shown!r} has characters Port does not take: {' '.join(map(repr, wrong[:8]))}."
     return None
+
+
+def _may_stand(character: str) -> bool:
+    """Letters, digits and some marks; what this Python's Unicode does not know yet is left to Port's."""
+    return character in _MARKS or character.isalpha() or unicodedata.category(character) == "Cn"

@@ -62,7 +62,7 @@ _PLAIN_FUNCTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What an expression reads: as a value, or only whether it is there (and how many). ``fault``: not judged."""
+    """What an expression reads: as a value, or only what is there (which keys, how many). ``fault``: not judged."""
 
     values: frozenset[Place] = frozenset()
     presences: frozenset[Place] = frozenset()
@@ -85,11 +85,14 @@ def gaps(reads: Reads, facts: Facts | None, obj: JsonObject) -> list[str]:
     if reads.fault is not None:
         return [reads.fault]
     if facts is None:
-        places = sorted(place.pattern() for place in reads.values | reads.presences)
+        read = reads.values | {place for place in reads.presences if place.steps}
+        places = sorted(place.pattern() for place in read)
         return [f"it reads {places[0]}, and a webhook's copy of this kind is incomplete"] if places else []
     found = [_gap(place, facts, obj, facts.knows(place.pattern())) for place in reads.values]
     for place in reads.presences - reads.values:
         pattern = place.pattern()
+        if not place.steps:
+            continue
         found.append(_gap(place, facts, obj, facts.knows(pattern) or facts.knows_container(pattern)))
     return sorted({gap for gap in found if gap is not None})
 
@@ -149,10 +152,10 @@ class _Judge:
         for value in values:
             if isinstance(value, Place):
                 (self.values if how == "value" else self.presences).add(value)
-            elif isinstance(value, _Several) and how == "value":
-                self.consume(list(value.parts))
+            elif isinstance(value, _Several):
+                self.consume(list(value.parts), how)
                 for _, parts in value.named:
-                    self.consume(list(parts))
+                    self.consume(list(parts), how)
 
     def outputs(self, node: Node, given: _Value, names: dict[str, _Values]) -> _Values:
         """What the expression may give for ``given``."""
@@ -223,6 +226,8 @@ class _Judge:
             raise UnsupportedError("a computed index")
         key = index.value
         if isinstance(target, Place):
+            # Whether the step succeeds depends on what it steps from, even if nobody looks at the result.
+            self.presences.add(target)
             return [Place((*target.steps, key))]
         if isinstance(target, _Several):
             named = dict(target.named)
