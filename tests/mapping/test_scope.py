@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bitbucket_port.errors import TransientError
+from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.mapping.scope import Question
 from bitbucket_port.objects import JsonObject, Kind, Product
@@ -199,6 +199,23 @@ class TestAsking:
 
         with pytest.raises(TransientError):
             result_of(CLOUD_REPOSITORY, "repository", "cloud", unreachable, userRole="owner")
+
+    def test_a_query_bitbucket_refuses_spoils_only_its_entry_and_deletes_nothing(self) -> None:
+        def refusing(question: Question) -> bool:
+            raise PermanentError("400: unknown field.")
+
+        made = engine(entry(selector={"repoQuery": "colour = 1"}), entry(blueprint='"other"'))
+        result = made.map("repository", CLOUD_REPOSITORY, ask=refusing)
+        assert [entity.blueprint for entity in result.entities] == ["other"]
+        assert not result.complete
+        assert "colour = 1" in result.problems[0].reason
+
+    def test_a_list_that_is_gone_does_not_mean_the_object_is(self) -> None:
+        def gone(question: Question) -> bool:
+            raise NotFoundError("404")
+
+        with pytest.raises(TransientError):
+            result_of(CLOUD_REPOSITORY, "repository", "cloud", gone, userRole="owner")
 
 
 class TestDataCenter:

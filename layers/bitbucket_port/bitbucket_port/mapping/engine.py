@@ -11,6 +11,7 @@ from typing import Any
 
 import jq
 
+from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.mapping import payload_safe
 from bitbucket_port.mapping.entities import Rows, built
 from bitbucket_port.mapping.model import Mapped, Mapping, MappingProblem, Resource, Wants
@@ -43,7 +44,8 @@ class MappingEngine:
     ) -> Mapped:
         """The entities that ``obj`` (REST shape) maps to now.
 
-        ``ask`` puts a question to Bitbucket and may raise; its errors pass through. ``answers`` are looked up first.
+        ``ask`` puts a question to Bitbucket; ``answers`` are looked up first. Its transient errors pass through; a
+        permanent one makes the result incomplete; NotFoundError becomes TransientError, for it is not about ``obj``.
         Without ``ask`` nothing is asked: what only Bitbucket could tell counts as in scope and is reported.
         """
         return self._kinds[kind].map(obj, ask, answers or {})
@@ -104,8 +106,9 @@ class _KindEngine:
                     continue
                 result = built(resource, rows, enable_merge=self._mapping.enable_merge)
                 # Asking costs a request: only for what the mapping would make something of.
-                asked = result.selected and not self._in_scope(resource, judgement, ask, answers, problems)
-                if asked:
+                in_scope = self._in_scope(resource, judgement, ask, answers, problems) if result.selected else True
+                complete = complete and in_scope is not None
+                if not in_scope:
                     continue
                 entities.extend(result.entities)
                 problems.extend(result.problems)
@@ -130,16 +133,22 @@ class _KindEngine:
         ask: Ask | None,
         answers: ReadOnly[Question, bool],
         problems: list[MappingProblem],
-    ) -> bool:
+    ) -> bool | None:
+        """None when Bitbucket refuses the question for good: then nobody knows."""
         unknown = list(judgement.unanswerable)
         for question in judgement.questions:
-            answer = answers.get(question)
-            if answer is None and ask is not None:
-                answer = ask(question)
+            try:
+                answer = answers[question] if question in answers else None if ask is None else ask(question)
+            except NotFoundError as error:
+                # The list we asked is gone, which is not the answer that the object is: reading the object tells.
+                raise TransientError(f"Bitbucket does not find the list that {resource.kind} is in.") from error
+            except PermanentError as error:
+                problems.append(_refused(resource, question, error))
+                return None
             if answer is False:
                 return False
             if answer is None:
-                unknown.append(" and ".join(f"{name} {value!r}" for name, value in question.params.items()))
+                unknown.append(_shown(question))
         problems.extend(_unanswered(resource, what) for what in unknown)
         return True
 
@@ -187,6 +196,15 @@ def _unanswered(resource: Resource, what: str) -> MappingProblem:
         reason,
         "Use only what a webhook carries, or select with jq in query.",
     )
+
+
+def _shown(question: Question) -> str:
+    return " and ".join(f"{name} {value!r}" for name, value in question.params.items())
+
+
+def _refused(resource: Resource, question: Question, error: PermanentError) -> MappingProblem:
+    reason = f"Bitbucket refuses {_shown(question)}: {error} No entity is made and none is deleted."
+    return MappingProblem(resource.index, resource.kind, "selector", reason, "Correct the selector or the permission.")
 
 
 def _merged(before: Entity, after: Entity) -> Entity:
