@@ -11,7 +11,8 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+# The pinned files are complete, so there is nothing to resolve.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
 
 # The SAM CLI tells its makers about its use unless told not to; validating needs a region, any region.
 export SAM_CLI_TELEMETRY := 0
