@@ -6,28 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.sam_template import TEMPLATE, Template, functions, read
+from local.__main__ import PARAMETER_OF
+from scripts.sam_template import TEMPLATE, Template, read
 
 README = TEMPLATE.parent / "README.md"
 START, END = "<!-- settings:start -->", "<!-- settings:end -->"
 
-# Secrets reach the functions by ARN, never as a variable; on one machine there is no Secrets Manager to name.
-SECRET_VARIABLES = {"BitbucketToken": "BITBUCKET_TOKEN", "PortClientSecret": "PORT_CLIENT_SECRET"}
-
-
-def variables(template: Template) -> dict[str, str]:
-    """Environment variable by parameter, for those that mean the same off AWS."""
-    found = dict(SECRET_VARIABLES)
-    for function in functions(template).values():
-        for variable, value in function["Environment"]["Variables"].items():
-            if isinstance(value, dict) and value.get("Ref") in template["Parameters"] and not variable.endswith("_ARN"):
-                found[value["Ref"]] = variable
-    return found
-
 
 def table(template: Template) -> str:
     """The parameters as a Markdown table, in the order in which `sam deploy --guided` asks for them."""
-    variable_of = variables(template)
+    variable_of = {parameter: variable for variable, parameter in PARAMETER_OF.items()}
     rows = ["| Template parameter | Environment variable | Default | Meaning |", "|---|---|---|---|"]
     for name, parameter in template["Parameters"].items():
         variable = f"`{variable_of[name]}`" if name in variable_of else "–"

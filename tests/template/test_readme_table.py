@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from local.__main__ import PARAMETER_OF
 from scripts.sam_template import read
-from scripts.settings_table import README, between_markers, table, variables
+from scripts.settings_table import README, between_markers, table
 
 
 def test_the_readme_lists_every_parameter_as_the_template_has_it() -> None:
@@ -11,13 +12,11 @@ def test_the_readme_lists_every_parameter_as_the_template_has_it() -> None:
     assert between_markers(README.read_text(encoding="utf-8")) == table(read())
 
 
-def test_every_setting_of_the_package_is_in_the_table_under_the_name_it_reads() -> None:
-    of = variables(read())
+def test_every_variable_that_the_local_runner_takes_stands_beside_its_parameter() -> None:
+    rows = {line.split("|")[1].strip(" `"): line.split("|")[2].strip(" `") for line in table(read()).splitlines()[2:]}
 
-    assert of["BitbucketProduct"] == "BITBUCKET_PRODUCT"
-    assert of["BitbucketToken"] == "BITBUCKET_TOKEN"
-    assert of["IntegrationIdentifier"] == "INTEGRATION_IDENTIFIER"
-    assert "CredentialsSecretArn" not in of
+    assert {variable: parameter for parameter, variable in rows.items() if variable != "–"} == PARAMETER_OF
+    assert rows["CredentialsSecretArn"] == "–"
 
 
 def test_parameters_without_a_default_are_shown_as_required() -> None:
