@@ -79,14 +79,35 @@ class _OneAtATime:
 
 def _serve() -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class KeepAlive(WSGIRequestHandler):
+        """Connections stay open: boto3 sends many requests."""
+
+        protocol_version = "HTTP/1.1"
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    _judge_age_alone()
     app = _OneAtATime(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=KeepAlive)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdin.read()  # Ends with the process that started us, however that one ends.
+
+
+def _judge_age_alone() -> None:
+    """Let moto look up a queue's retention period without counting the queue's messages three times for it.
+
+    For each message received it asks for all attributes of the queue, which makes a full queue quadratic.
+    """
+    from moto.core.utils import unix_time
+    from moto.sqs.models import Message, SQSBackend
+
+    def young(backend: SQSBackend, queue_name: str, message: Message) -> bool:
+        retention = float(backend.get_queue(queue_name).message_retention_period or 0)
+        return bool(retention + float(message.sent_timestamp or 0) / 1000 > unix_time())
+
+    SQSBackend.is_message_valid_based_on_retention_period = young
 
 
 if __name__ == "__main__":

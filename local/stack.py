@@ -143,14 +143,21 @@ class Stack:
         Raises TimeoutError naming the queues that are not.
         """
         deadline = time.monotonic() + timeout
+        pause = 0.02
         while True:
             self.nudge()
-            waiting = {name: depth for name, depth in self.depths().items() if depth and "DeadLetters" not in name}
-            if not waiting and not any(poller.in_flight for poller in self._pollers):
+            # What is being handled is known without asking; asking a busy moto would only slow it down.
+            busy = any(poller.in_flight for poller in self._pollers)
+            waiting = {} if busy else self._waiting()
+            if not waiting and not busy and not any(poller.in_flight for poller in self._pollers):
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"still waiting: {waiting}\n{self.logs()[-4000:]}")
-            time.sleep(0.05)
+                raise TimeoutError(f"still waiting: {waiting or self._waiting()}\n{self.logs()[-4000:]}")
+            time.sleep(pause)
+            pause = min(0.3, pause * 1.5)
+
+    def _waiting(self) -> dict[str, int]:
+        return {name: depth for name, depth in self.depths().items() if depth and "DeadLetters" not in name}
 
     def nudge(self) -> None:
         """Have every queue looked at now."""

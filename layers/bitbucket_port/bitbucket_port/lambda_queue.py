@@ -51,8 +51,8 @@ def _handled(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) 
             "given up: %s", error, extra={**about, "error": type(error).__name__}
         )
         return True
-    except BitbucketPortError as error:
-        logger.exception("tried again: %s", error, extra=about)
+    except BitbucketPortError:
+        logger.exception("tried again", extra=about)
         _hide(record, sqs, wait_seconds(None, _receives(record)))
         return False
     except Exception:

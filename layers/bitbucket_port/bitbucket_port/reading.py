@@ -12,7 +12,7 @@ from bitbucket_port.bitbucket.client import Bitbucket, Page
 from bitbucket_port.catalog.apply import PageEntry
 from bitbucket_port.catalog.facts import facts_of
 from bitbucket_port.catalog.outside import Reading
-from bitbucket_port.errors import CredentialsRefusedError, PermanentError
+from bitbucket_port.errors import CredentialsRefusedError, ForbiddenError, PermanentError
 from bitbucket_port.mapping.model import Wants
 from bitbucket_port.mapping.scope import Question
 from bitbucket_port.objects import Address, JsonObject, Kind, SourceKey
@@ -131,7 +131,7 @@ class BitbucketReader:
         if key.kind == "repository":
             return self._bitbucket.read_repository(address, self._wants("repository"), expected_id=key.id)
         if key.kind == "pull-request":
-            repository = key.container.rpartition("/")[2]
+            repository = key.container.removeprefix(self._source() + "/")
             return self._bitbucket.read_pull_request(address, expected_repository=repository)
         raise PermanentError(f"a {key.kind} cannot be read by itself")
 
@@ -159,6 +159,17 @@ class BitbucketReader:
         self._refused.check(version)
         try:
             yield
-        except CredentialsRefusedError:
+        except CredentialsRefusedError as error:
+            # Data Center answers 401 also for what these good credentials may not see (its OpenAPI document, on most
+            # reads): one question that every user may ask tells the two apart.
+            if self._bitbucket.product == "server" and self._are_good():
+                raise ForbiddenError("Bitbucket does not show this to these credentials (401)") from error
             self._refused.refused(version)
             raise
+
+    def _are_good(self) -> bool:
+        try:
+            self._bitbucket.check_source()
+        except CredentialsRefusedError:
+            return False
+        return True

@@ -1,0 +1,50 @@
+"""The whole stack on this machine, one for each kind of test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from local.aws import Moto
+from local.machine import Machine, Product, port_stand_in
+
+Deploy = Callable[..., Machine]
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Moto]:
+    server = Moto()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def deploy(moto: Moto) -> Iterator[Deploy]:
+    """Deploys a stack with its own stand-ins; ``preset`` and template parameters may be given."""
+    with ExitStack() as exits:
+
+        def run(product: Product, preset: str = "default", *, secret: str = "", **parameters: Any) -> Machine:
+            port = port_stand_in(f"{product}/{preset}")
+            port.start()
+            exits.callback(port.stop)
+            machine = Machine(product, moto=moto, port=port, parameters={"MappingPreset": preset, **parameters})
+            exits.callback(machine.stop)
+            machine.stack.webhook_secret = secret
+            machine.start()
+            return machine
+
+        yield run
+
+
+@pytest.fixture(scope="module")
+def cloud(deploy: Deploy) -> Machine:
+    return deploy("cloud")
+
+
+@pytest.fixture(scope="module")
+def server(deploy: Deploy) -> Machine:
+    return deploy("server")
