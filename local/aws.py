@@ -104,10 +104,11 @@ def _judge_age_alone() -> None:
     from moto.sqs.models import Message, SQSBackend
 
     def young(backend: SQSBackend, queue_name: str, message: Message) -> bool:
-        retention = float(backend.get_queue(queue_name).message_retention_period or 0)
+        queue: Any = backend.get_queue(queue_name)
+        retention = float(queue.message_retention_period)
         return bool(retention + float(message.sent_timestamp or 0) / 1000 > unix_time())
 
-    SQSBackend.is_message_valid_based_on_retention_period = young
+    SQSBackend.is_message_valid_based_on_retention_period = young  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":

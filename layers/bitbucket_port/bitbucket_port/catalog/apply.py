@@ -240,8 +240,8 @@ class Applier:
         item, now = held.granted.item, self._clock()
         announced = change.action == "delete" or change.foreign
         if not announced:
-            if not item.known:
-                held.give_up()
+            if not item.owns and not self._has_children(item):
+                held.give_up()  # Nothing could be lost by it.
                 return Outcome(item.key, "absent", "refresh")
             since = item.missing_since or now
             if now - since < SECOND_LOOK_SECONDS:
