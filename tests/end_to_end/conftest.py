@@ -24,14 +24,26 @@ def moto() -> Iterator[Moto]:
 
 @pytest.fixture(scope="module")
 def deploy(moto: Moto) -> Iterator[Deploy]:
-    """Deploys a stack with its own stand-ins; ``preset`` and template parameters may be given."""
+    """Deploys a stack with its own stand-ins.
+
+    ``preset``, template parameters, the webhook ``secret`` and a ``change`` of the translated template may be given.
+    """
     with ExitStack() as exits:
 
-        def run(product: Product, preset: str = "default", *, secret: str = "", **parameters: Any) -> Machine:
+        def run(
+            product: Product,
+            preset: str = "default",
+            *,
+            secret: str = "",
+            change: Callable[[dict[str, Any]], None] | None = None,
+            **parameters: Any,
+        ) -> Machine:
             port = port_stand_in(f"{product}/{preset}")
             port.start()
             exits.callback(port.stop)
-            machine = Machine(product, moto=moto, port=port, parameters={"MappingPreset": preset, **parameters})
+            machine = Machine(
+                product, moto=moto, port=port, parameters={"MappingPreset": preset, **parameters}, change=change
+            )
             exits.callback(machine.stop)
             machine.stack.webhook_secret = secret
             machine.start()
