@@ -184,7 +184,7 @@ class Applier:
         if change.object is None:
             problem = f"the event about {change.key} tells too little to be mapped, and Bitbucket may not be asked"
             return Outcome(change.key, "unreadable", problems=(problem,))
-        mapped = self._mapper.map(change.kind, change.object, ask=None)
+        mapped = self._mapper.map_payload(change.kind, change.object)
         if not later:
             return Outcome(change.key, "unchanged" if _same(item, mapped) else "stale", "payload")
         return self._write_payload(change, item, mapped, Guard(version, change.received), version)

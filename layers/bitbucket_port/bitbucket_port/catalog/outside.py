@@ -48,6 +48,9 @@ class Mapper(Protocol):
     def map(self, kind: Kind, obj: JsonObject, *, ask: Callable[[Question], bool] | None) -> Mapped:
         """The entities the object makes."""
 
+    def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
+        """The entities of a payload as far as it goes: what it does not carry is left out."""
+
     def payload_gaps(self, kind: Kind, obj: JsonObject) -> list[str]:
         """Why the mapping could make something else of the REST object than of this payload; empty: it cannot."""
 
@@ -60,8 +63,8 @@ class Writer(Protocol):
     ) -> list[Written]:
         """Write entities; one result each, in the same order."""
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> None:
-        """Change an entity's identifier and content in one step."""
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> tuple[str, ...]:
+        """Change an entity's identifier and content in one step; returns what the blueprint does not have."""
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         """Delete entities; those that are not there count as deleted."""

@@ -129,7 +129,7 @@ class Settlement:
                 continue
             self.touched_port = True
             try:
-                self._port.rename(old, entity, create_missing=self._options.create_missing)
+                left_out = self._port.rename(old, entity, create_missing=self._options.create_missing)
             except NotFoundError:
                 self._ledger.spare(old, self._granted.token)  # Renamed by a writer that died, or never written.
                 continue
@@ -142,6 +142,7 @@ class Settlement:
             self._ledger.drop(old, self._granted.token)
             done[entity.key] = old
             settled.renamed += 1
+            self._note_left_out(entity, left_out, settled)
         return done
 
     def _copy_unmapped(self, old: EntityKey, entity: Entity, settled: Settled) -> None:
@@ -220,6 +221,9 @@ class Settlement:
             settled.problems.append(f"Port refused {entity.key}: {reason}")
         else:
             settled.written += 1
+        self._note_left_out(entity, trimmed, settled)
+
+    def _note_left_out(self, entity: Entity, trimmed: Sequence[str], settled: Settled) -> None:
         if trimmed:
             settled.problems.append(
                 f"{entity.key}: the blueprint in Port has no {', '.join(trimmed)}; left out, the rest was written"

@@ -48,7 +48,14 @@ class MappingEngine:
         permanent one makes the result incomplete; NotFoundError becomes TransientError, for it is not about ``obj``.
         Without ``ask`` nothing is asked: what only Bitbucket could tell counts as in scope and is reported.
         """
-        return self._kinds[kind].map(obj, ask, answers or {})
+        return self._kinds[kind].map(obj, ask, answers or {}, alone=False)
+
+    def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
+        """The entities of a webhook's copy of an object, as far as it goes, for whoever may not ask Bitbucket.
+
+        A field that reads what the payload does not carry is left out and reported: unknown is not null.
+        """
+        return self._kinds[kind].map(obj, None, {}, alone=True)
 
     def payload_gaps(self, kind: Kind, obj: JsonObject) -> list[str]:
         """Why ``obj`` from a webhook (REST shape) may map otherwise than the same object read from Bitbucket.
@@ -92,7 +99,7 @@ class _KindEngine:
             email=re.search(r"\bemail\b", text) is not None,
         )
 
-    def map(self, obj: JsonObject, ask: Ask | None, answers: ReadOnly[Question, bool]) -> Mapped:
+    def map(self, obj: JsonObject, ask: Ask | None, answers: ReadOnly[Question, bool], *, alone: bool) -> Mapped:
         complete = self._kind not in self._mapping.protected
         if not self._resources:
             return Mapped((), (), complete)
@@ -104,7 +111,8 @@ class _KindEngine:
             for resource, judgement, rows in zip(self._resources, judgements, self._evaluated(obj), strict=True):
                 if judgement.in_scope is False:
                     continue
-                result = built(resource, rows, enable_merge=self._mapping.enable_merge)
+                unanswered = self._unanswered(resource, obj) if alone else {}
+                result = built(resource, rows, enable_merge=self._mapping.enable_merge, unanswered=unanswered)
                 # Asking costs a request: only for what the mapping would make something of.
                 in_scope = self._in_scope(resource, judgement, ask, answers, problems) if result.selected else True
                 complete = complete and in_scope is not None
@@ -114,6 +122,18 @@ class _KindEngine:
                 problems.extend(result.problems)
                 complete = complete and result.complete
         return Mapped(self._distinct(entities), tuple(dict.fromkeys(problems)), complete)
+
+    def _unanswered(self, resource: Resource, obj: JsonObject) -> dict[str, str]:
+        """Field → what this payload lacks for it; what itemsToParse takes apart is judged by what is left."""
+        if resource.items_to_parse is not None:
+            return {}
+        facts = FACTS.get((self._mapping.product, self._kind))
+        found: dict[str, str] = {}
+        for one, name, reads in self._reads:
+            lacking = payload_safe.not_carried(reads, facts, obj) if one is resource else []
+            if lacking:
+                found.setdefault(name, lacking[0])
+        return found
 
     def _evaluated(self, obj: JsonObject) -> list[Rows]:
         text = json.dumps(obj)

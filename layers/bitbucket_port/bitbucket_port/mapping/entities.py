@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from bitbucket_port.mapping.identifiers import identifier_fault
@@ -33,8 +35,12 @@ class _FieldError(Exception):
         self.fix = fix
 
 
-def built(resource: Resource, rows: Rows, *, enable_merge: bool) -> Built:
+def built(
+    resource: Resource, rows: Rows, *, enable_merge: bool, unanswered: Mapping[str, str] = MappingProxyType({})
+) -> Built:
     """The entities of ``rows`` (see ``program.fused``).
+
+    ``unanswered`` are the fields the object tells nothing about, each with what it lacks: they are left out.
 
     A field that fails is left out of its entity and reported; without merging, where leaving out clears, the whole
     entity is left out. Selector, identifier, blueprint or itemsToParse failing makes the result incomplete.
@@ -53,7 +59,7 @@ def built(resource: Resource, rows: Rows, *, enable_merge: bool) -> Built:
         selected = row[0][0] if isinstance(row[0], list) and row[0] else None
         if selected is True:
             result.selected = True
-            _add_entity(resource, row[1:], enable_merge, result)
+            _add_entity(resource, row[1:], enable_merge, result, unanswered)
         elif selected is not False:
             result.complete = False
             report("selector.query", _why_not_boolean(row[0]), "Make it true or false for every object.")
@@ -70,7 +76,9 @@ def _why_not_boolean(value: Any) -> str:
     return failed or f"it gave {_kind_of(value)} instead of true or false."
 
 
-def _add_entity(resource: Resource, values: list[Any], enable_merge: bool, result: Built) -> None:
+def _add_entity(
+    resource: Resource, values: list[Any], enable_merge: bool, result: Built, unanswered: Mapping[str, str]
+) -> None:
     named = dict(zip(entity_fields(resource), values, strict=True))
     problems: list[MappingProblem] = []
 
@@ -84,8 +92,13 @@ def _add_entity(resource: Resource, values: list[Any], enable_merge: bool, resul
         except _FieldError as error:
             report(name, error)
     fields: JsonObject = {}
-    failed = list(resource.disabled)
+    left_out = [name for name in named if name in unanswered]
+    failed = [*resource.disabled, *left_out]
+    if left_out:
+        problems.append(_not_told(resource, {name: unanswered[name] for name in left_out}))
     for name, value in named.items():
+        if name in unanswered:
+            continue
         try:
             _put(fields, name, _shaped(name, _output(value)))
         except _FieldError as error:
@@ -99,6 +112,17 @@ def _add_entity(resource: Resource, values: list[Any], enable_merge: bool, resul
         result.problems.append(_left_out(resource, keys, failed))
     else:
         result.entities.append(Entity(keys["blueprint"], keys["identifier"], fields, tuple(failed)))
+
+
+def _not_told(resource: Resource, unanswered: Mapping[str, str]) -> MappingProblem:
+    lacking = ", ".join(dict.fromkeys(unanswered.values()))
+    return MappingProblem(
+        resource.index,
+        resource.kind,
+        ", ".join(unanswered),
+        f"left as it is in Port: the webhook does not carry {lacking}, and Bitbucket is not asked.",
+        "Map only what webhooks carry, or let the stack read from Bitbucket (BitbucketApi full).",
+    )
 
 
 def _left_out(resource: Resource, keys: dict[str, Any], failed: list[str]) -> MappingProblem:

@@ -97,6 +97,17 @@ def gaps(reads: Reads, facts: Facts | None, obj: JsonObject) -> list[str]:
     return sorted({gap for gap in found if gap is not None})
 
 
+def not_carried(reads: Reads, facts: Facts | None, obj: JsonObject) -> list[str]:
+    """The places an expression reads that this payload lacks, though the object may have them; [] when it has all.
+
+    For whoever has nothing but the payload: what it lacks is unknown, not null.
+    """
+    places = reads.values | {place for place in reads.presences if place.steps}
+    known = facts or Facts()
+    found = {_missing(obj, (), place.steps, known, obj) for place in places}
+    return sorted(missing for missing in found if missing is not None)
+
+
 def _gap(place: Place, facts: Facts, obj: JsonObject, known: bool) -> str | None:
     if not known:
         return f"it reads {place.pattern()}, which is not known to be equal in webhooks and in Bitbucket's API"

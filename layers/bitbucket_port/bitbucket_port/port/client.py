@@ -136,8 +136,10 @@ class PortClient:
                 self._clear_meta(result)
         return written
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> None:
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> tuple[str, ...]:
         """Change an entity's identifier and content in one step; what is not named and relations to it stay.
+
+        Returns what the blueprint does not have, which is left out.
 
         Raises NotFoundError when there is no such entity (perhaps an earlier try went through and its answer was lost:
         writing the entity is right then), RenameRefusedError when Port refuses.
@@ -145,15 +147,16 @@ class PortClient:
         if old.blueprint != entity.blueprint or entity.is_search:
             raise RenameRefusedError(f"{old} cannot become {entity.key}: an identifier changes only in its blueprint")
         answer = self._rename(old, entity, create_missing)
+        left_out: tuple[str, ...] = ()
         if answer.status in {400, 422}:
             trimmed, left_out = trim(entity, self.blueprint(old.blueprint, fresh=True))
             if left_out:
-                _logger.warning("%s: the blueprint in Port has no %s; left out", entity.key, ", ".join(left_out))
                 answer = self._rename(old, trimmed, create_missing)
         if answer.status == 404 and self.get(old) is None:
             raise NotFoundError(f"{old} is not in Port")
         if answer.status != 200:
             raise RenameRefusedError(f"Port answered {answer.status}{_reason(answer)}")
+        return left_out
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         """Delete entities; those that are not there count as deleted.
