@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
+from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
 from samtranslator.yaml_helper import yaml_parse
 
 REGION = "eu-west-1"
@@ -25,7 +27,8 @@ logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 
 def read(path: Path) -> dict[str, Any]:
     """The template as plain data, with intrinsic functions in their long form."""
-    return dict(yaml_parse(path.read_text(encoding="utf-8")))
+    # Through JSON, so that nothing of the YAML parser's own types is left.
+    return dict(json.loads(json.dumps(yaml_parse(path.read_text(encoding="utf-8")))))
 
 
 def translate(template: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,9 @@ def translate(template: dict[str, Any]) -> dict[str, Any]:
                 resource["Properties"][name] = "s3://bucket/key"
     # Explicit roles need no managed policy, so there is none to look up; the region only fills pseudo parameters.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
-    return dict(translator.translate(uploaded, parameter_values={}))
+    to_py27_compatible_template(uploaded, {})
+    translated = translator.translate(uploaded, parameter_values={}, passthrough_metadata=True)
+    return dict(undo_mark_unicode_str_in_template(translated))
 
 
 class Template:
