@@ -33,13 +33,12 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
     made.begin(context.get_remaining_time_in_millis())
 
     def apply(body: str) -> None:
+        # Not removed at the end: a failure is logged by whoever called this, and belongs to the same delivery.
+        logger.remove_keys(["delivery_id", "event_key"])
         delivery = Delivery.from_message(body)
         logger.append_keys(delivery_id=delivery.id, event_key=delivery.event_key)
-        try:
-            for outcome in made.live.handle(delivery):
-                report(outcome)
-        finally:
-            logger.remove_keys(["delivery_id", "event_key"])
+        for outcome in made.live.handle(delivery):
+            report(outcome)
 
     return handle_messages(event, made.sqs, apply)
 

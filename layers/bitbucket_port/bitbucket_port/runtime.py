@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 import boto3
+import requests
 from botocore.config import Config
 
 from bitbucket_port import __version__
@@ -179,9 +180,11 @@ class Runtime:
 
     @cached_property
     def _trusted(self) -> bool | str:
-        """What ``requests`` verifies certificates against: its own bundle, or the one of CaBundleSecretArn."""
+        """What ``requests`` verifies certificates against: the public authorities and those of CaBundleSecretArn."""
         if not self.settings.ca_bundle_secret:
             return True
+        public = Path(requests.certs.where()).read_text(encoding="utf-8")
+        own = self._secrets.current(self.settings.ca_bundle_secret).value
         bundle = Path(tempfile.gettempdir()) / "ca-bundle.pem"
-        bundle.write_text(self._secrets.current(self.settings.ca_bundle_secret).value, encoding="utf-8")
+        bundle.write_text(f"{public}\n{own}\n", encoding="utf-8")
         return str(bundle)
