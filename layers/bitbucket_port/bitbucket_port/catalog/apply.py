@@ -102,12 +102,15 @@ class Applier:
         if self._reader is None:
             return self._apply_blind(change, items[change.key])
         container = items[change.container[0]] if change.container else None
+        parent = None
         if container is not None and not container.known:
-            self._apply_container(change)
+            parent = self._apply_container(change).parent
             container = self._ledger.read([container.key])[container.key]
         if self._needs_read(change, container):
-            return self._apply_refresh(change, items[change.key], self._reader)
-        return self._apply_payload(change, items[change.key], self._reader)
+            outcome = self._apply_refresh(change, items[change.key], self._reader)
+        else:
+            outcome = self._apply_payload(change, items[change.key], self._reader)
+        return replace(outcome, parent=parent) if outcome is not None and parent is not None else outcome
 
     def _apply_container(self, change: Change) -> Outcome:
         """Read the repository of a pull request that we never saw, so that it comes before what hangs below it."""
@@ -174,8 +177,9 @@ class Applier:
 
     def _apply_blind(self, change: Change, item: ObjectItem) -> Outcome | None:
         """Webhook-only mode: the event's own time decides the order, and a delete event is all there is to know."""
-        times = [time for time in (change.version, change.event_time) if time is not None]
-        version = max(times, default=int(change.received * 1_000_000))
+        # What has no time in itself is ordered by its events' own times, or as it arrives; never by a mixture.
+        told = (change.version, change.event_time) if change.kind == "pull-request" else (change.event_time,)
+        version = max((time for time in told if time is not None), default=int(change.received * SECOND))
         later = item.version is None or (version, change.received) > (item.version, item.received)
         if change.action == "delete" or change.foreign:
             if not later:
@@ -191,13 +195,48 @@ class Applier:
 
     # --- refresh -----------------------------------------------------------------------------------------------------
 
-    def _apply_refresh(self, change: Change, item: ObjectItem, reader: Reader) -> Outcome | None:
-        burst = item.refreshed_at > change.received + BURST_SECONDS and item.missing_since is None
-        if burst and item.lease is None and change.action == "upsert":
-            return Outcome(change.key, "unchanged", "none")
+    def rewrite(self, key: SourceKey) -> Outcome:
+        """Read an object and write everything it makes, whatever the ledger thinks is in Port."""
+
+        def attempt() -> Outcome | None:
+            item = self._ledger.read([key])[key]
+            if item.facts.address is None and item.lease is not None and item.lease.live(self._clock()):
+                raise BusyError(f"{key} is being written for the first time", retry_after=BUSY_SECONDS)
+            if self._reader is None or item.facts.address is None or not item.owns:
+                return Outcome(key, "not needed")
+            address, now = item.facts.address, self._clock()
+            change = Change(key.kind, key, "upsert", address, version=None, event_time=None, received=now, object=None)
+            return self._apply_refresh(change, item, self._reader, rewrite=True)
+
+        return self._until_settled(attempt, key)
+
+    def _covered(self, change: Change, item: ObjectItem) -> bool:
+        """Whether a refresh asked after this delivery came in has seen its change, and nothing older came since."""
+        if item.refreshed_at <= change.received + BURST_SECONDS or item.missing_since is not None:
+            return False
+        if item.lease is not None or change.action != "upsert":
+            return False
+        known = change.version is not None and item.version is not None and change.version <= item.version
+        return known or item.read_at == item.refreshed_at
+
+    def _cover(self, change: Change, item: ObjectItem) -> Outcome | None:
+        """Done without a read; its version still keeps older payloads out."""
+        done = Outcome(change.key, "unchanged", "none")
+        if change.version is None or (item.version is not None and change.version <= item.version):
+            return done
+        moved = self._ledger.move(item, version=change.version, read_at=item.read_at, received=item.received)
+        return done if moved else None
+
+    def _apply_refresh(
+        self, change: Change, item: ObjectItem, reader: Reader, *, rewrite: bool = False
+    ) -> Outcome | None:
+        if not rewrite and self._covered(change, item):
+            return self._cover(change, item)
         granted = self._lease(item, Guard(), ())
         if granted is None:
             return None
+        if rewrite:
+            granted = replace(granted, taken_over=True)
         with _Held(self._ledger, granted) as held:
             asked = self._clock()
             try:
@@ -241,7 +280,10 @@ class Applier:
         announced = change.action == "delete" or change.foreign
         if not announced:
             if not item.owns and not self._has_children(item):
-                held.give_up()  # Nothing could be lost by it.
+                held.give_up()  # Nothing could be lost by it, unless it is so new that Bitbucket does not show it yet.
+                wait = change.received + SECOND_LOOK_SECONDS - now
+                if wait > 0:
+                    raise StillThereError(f"{item.key} was not found yet, a later look decides", retry_after=wait + 1)
                 return Outcome(item.key, "absent", "refresh")
             since = item.missing_since or now
             if now - since < SECOND_LOOK_SECONDS:
@@ -367,6 +409,7 @@ class Applier:
         settlement = Settlement(
             ledger=self._ledger,
             port=self._port,
+            followers=self._followers,
             options=self._options,
             granted=held.granted,
             until=self._clock() + self._timing.lease,

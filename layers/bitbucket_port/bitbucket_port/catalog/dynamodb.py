@@ -114,9 +114,18 @@ class DynamoDBLedger:
 
     def move(self, item: ObjectItem, *, version: int | None, read_at: float, received: float) -> bool:
         """See Ledger."""
-        values: dict[str, Any] = {":read_at": number(read_at), ":received": number(received)}
+        values: dict[str, Any] = {
+            ":read_at": number(read_at),
+            ":received": number(received),
+            ":seen_read_at": number(item.read_at),
+        }
         sets = ["read_at = :read_at", "received = :received"]
-        condition = "attribute_exists(owns) AND attribute_not_exists(lease)"
+        condition = "attribute_exists(owns) AND attribute_not_exists(lease) AND read_at = :seen_read_at"
+        if item.version is None:
+            condition += " AND attribute_not_exists(version)"
+        else:
+            values[":seen_version"] = number(item.version)
+            condition += " AND version = :seen_version"
         if version is not None:
             sets.append("version = :version")
             values[":version"] = number(version)
@@ -190,15 +199,16 @@ class DynamoDBLedger:
         )
         return None if refused else entity_item(before)
 
-    def leave(self, entity: EntityKey, source: SourceKey) -> None:
+    def leave(self, entity: EntityKey, source: SourceKey) -> bool:
         """See Ledger."""
-        self._update(
+        refused = self._update(
             _entity_keys(entity),
             "DELETE sources :source",
-            "attribute_exists(PK)",
+            "attribute_exists(PK) AND (size(sources) > :one OR NOT contains(sources, :name))",
             {},
-            {":source": {"SS": [str(source)]}},
-        )
+            {":source": {"SS": [str(source)]}, ":name": {"S": str(source)}, ":one": number(1)},
+        )[1]
+        return not refused
 
     def settle_ownership(self, entity: EntityKey, *, ours: bool) -> None:
         """See Ledger."""

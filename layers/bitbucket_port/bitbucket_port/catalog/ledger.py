@@ -30,7 +30,10 @@ class Ledger(Protocol):
         """Own more entities with an unknown hash; False when the lease is no longer ours."""
 
     def move(self, item: ObjectItem, *, version: int | None, read_at: float, received: float) -> bool:
-        """Note that an equal reading was seen: only without any lease and with a version not below the item's."""
+        """Note a reading that changes nothing: only without any lease, and if ``item`` is still what was compared.
+
+        Without the second condition an older reading that was applied in between would pass for the newer one.
+        """
 
     def commit(self, key: SourceKey, token: str, commit: Commit, *, now: float) -> bool:
         """Write the result and give the lease up; False when the lease is no longer ours."""
@@ -44,8 +47,8 @@ class Ledger(Protocol):
     def join(self, entity: EntityKey, source: SourceKey, *, now: float) -> EntityItem | None:
         """Become one of the entity's sources; None while another object deletes it."""
 
-    def leave(self, entity: EntityKey, source: SourceKey) -> None:
-        """Stop being one of the entity's sources."""
+    def leave(self, entity: EntityKey, source: SourceKey) -> bool:
+        """Stop being one of the entity's sources; False for the last one, which has to delete the entity instead."""
 
     def settle_ownership(self, entity: EntityKey, *, ours: bool) -> None:
         """Decide whether the entity is ours to delete."""

@@ -85,5 +85,8 @@ class Followers(Protocol):
     def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
         """The container moved or was renamed: look at its children anew."""
 
+    def rewrite(self, key: SourceKey) -> None:
+        """Another object wrote an entity of this one: read it and write all of its entities again."""
+
     def remove(self, container: SourceKey, facts: Facts, *, version: int | None) -> None:
         """The container is gone for certain: remove its children, then itself."""

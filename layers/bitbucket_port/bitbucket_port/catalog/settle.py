@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bitbucket_port.catalog.items import MOST_ENTITIES, UNKNOWN, EntityItem, Granted
 from bitbucket_port.catalog.ledger import Ledger
-from bitbucket_port.catalog.outside import Writer
+from bitbucket_port.catalog.outside import Followers, Writer
 from bitbucket_port.errors import BusyError, NotFoundError, PermanentError, TransientError
 from bitbucket_port.objects import Entity, EntityKey, JsonObject, SourceKey
 
@@ -52,6 +52,7 @@ class Settlement:
         *,
         ledger: Ledger,
         port: Writer,
+        followers: Followers,
         options: WriteOptions,
         granted: Granted,
         until: float,
@@ -59,6 +60,7 @@ class Settlement:
     ) -> None:
         self._ledger = ledger
         self._port = port
+        self._followers = followers
         self._options = options
         self._granted = granted
         self._source: SourceKey = granted.item.key
@@ -106,7 +108,9 @@ class Settlement:
         """Become a source of every entity not known to be written; returns those whose ownership is undecided."""
         undecided = set()
         for entity in changed:
-            if entity.is_search or owns.get(str(entity.key), UNKNOWN) != UNKNOWN:
+            # The writer a lease was taken over from may have deleted an entity that is wanted again.
+            surely_joined = owns.get(str(entity.key), UNKNOWN) != UNKNOWN and not self._granted.taken_over
+            if entity.is_search or surely_joined:
                 continue
             before = self._ledger.join(entity.key, self._source, now=self._clock())
             if before is None:
@@ -269,17 +273,29 @@ class Settlement:
         return True
 
     def _mark(self, key: EntityKey) -> tuple[str, EntityItem]:
-        mark, item = self._ledger.mark_deleting(
-            key, self._source, self._granted.token, now=self._clock(), until=self._until
-        )
-        if mark == "busy":
-            raise BusyError(f"{key} is being deleted by another object", retry_after=BUSY_SECONDS)
-        if mark == "shared":
-            self._ledger.leave(key, self._source)
+        """Announce the deletion of an entity, or leave it to its other sources."""
+        while True:
+            mark, item = self._ledger.mark_deleting(
+                key, self._source, self._granted.token, now=self._clock(), until=self._until
+            )
+            if mark == "busy":
+                raise BusyError(f"{key} is being deleted by another object", retry_after=BUSY_SECONDS)
+            if mark != "shared" or self._leave(key, item):
+                break
         if mark == "marked" and item.ours is None:
             # A writer died before it could decide. It had not changed the entity yet, or had just created it.
             item = replace(item, ours=key.identifier in self._port.ours(key.blueprint, [key.identifier]))
         return mark, item
+
+    def _leave(self, key: EntityKey, item: EntityItem) -> bool:
+        """Stop being a source of a shared entity; False when we became its last one.
+
+        We may have written the entity after the others did, and only they know what belongs there now.
+        """
+        if str(self._source) in item.sources:
+            for other in sorted(item.sources - {str(self._source)}):
+                self._followers.rewrite(SourceKey.parse(other))
+        return self._ledger.leave(key, self._source)
 
 
 def _renames(unwanted: Sequence[EntityKey], new: Sequence[Entity]) -> list[tuple[EntityKey, Entity]]:

@@ -76,6 +76,8 @@ class ChildrenWorker:
         progress = Progress()
         if job.action == "remove":
             self._remove(job, progress)
+        elif job.action == "rewrite":
+            self._each(progress, self._ledger.read([job.container])[job.container], self._applier.rewrite)
         else:
             self._follow(job, progress)
         return progress

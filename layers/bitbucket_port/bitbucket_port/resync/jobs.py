@@ -16,15 +16,16 @@ MESSAGE_VERSION = 1
 MOST_HOPS = 200
 """Continuations of one job: Lambda's own bound on chains is switched off for the worker, so we have one."""
 
-Action = Literal["follow", "remove"]
+Action = Literal["follow", "remove", "rewrite"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChildrenJob:
-    """Look after what hangs below a repository or project.
+    """Look after what hangs below a repository or project, or (``rewrite``) after the object itself.
 
     ``follow``: the container was renamed or moved; ``before`` and ``after`` are its facts. ``remove``: it is gone for
-    certain since ``version`` (epoch microseconds). ``requested`` is our clock in epoch seconds; ``hop`` counts
+    certain since ``version`` (epoch microseconds). ``rewrite``: another object wrote an entity that belongs to
+    ``container``, so everything it makes is written again. ``requested`` is our clock in epoch seconds; ``hop`` counts
     continuations.
     """
 
@@ -62,7 +63,7 @@ class ChildrenJob:
             body = json.loads(text)
             if int(body["v"]) > MESSAGE_VERSION:
                 raise TransientError(f"a job of version {body['v']} waits for a newer release", retry_after=600.0)
-            if body["job"] != "children" or body["action"] not in ("follow", "remove"):
+            if body["job"] != "children" or body["action"] not in ("follow", "remove", "rewrite"):
                 raise PermanentError(f"{body['job']!r} with action {body['action']!r} is not a job")
             return cls(
                 cast("Action", body["action"]),
@@ -95,6 +96,11 @@ class JobFollowers:
         """See ``catalog.outside.Followers``; without Bitbucket, children follow with their own next event."""
         if self.reads:
             self.send(ChildrenJob("follow", container, before, after, self.clock()).to_message())
+
+    def rewrite(self, key: SourceKey) -> None:
+        """See ``catalog.outside.Followers``; without Bitbucket, the object's next event has to do."""
+        if self.reads:
+            self.send(ChildrenJob("rewrite", key, Facts(), Facts(), self.clock()).to_message())
 
     def remove(self, container: SourceKey, facts: Facts, *, version: int | None) -> None:
         """See ``catalog.outside.Followers``."""
