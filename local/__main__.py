@@ -101,7 +101,7 @@ def _demonstrate(
         f"[dim]Bitbucket Cloud {machines[0].bitbucket.url}, Data Center {machines[1].bitbucket.url}, Port {port.url}"
     )
     for machine in machines:
-        story.tell(machine, console)
+        story.tell(machine, console, stopping)
         if stopping.is_set():
             return 0
     story.show(port, console)

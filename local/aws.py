@@ -31,7 +31,11 @@ class Moto:
     def start(self) -> str:
         """Start the server; returns its URL."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "local.aws"], stdout=subprocess.PIPE, text=True, stdin=subprocess.PIPE
+            [sys.executable, "-m", "local.aws"],
+            stdout=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for the command that started us.
         )
         if self._process.stdout is None:
             raise RuntimeError("the moto server has no output to read its address from")

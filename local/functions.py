@@ -38,6 +38,7 @@ class _Process:
             stderr=log,
             text=True,
             pass_fds=(write_end,),
+            process_group=0,  # Ctrl-C is for the command that started us; this process ends with its input.
             env={**environment, "PYTHONPATH": f"{folder}{os.pathsep}{layers}"},
         )
         os.close(write_end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,12 +19,17 @@ from local.standins.webhook import Webhook
 Scene = tuple[str, Callable[[], Sequence[Webhook]]]
 
 
-def tell(machine: Machine, console: Console) -> None:
-    """Play the story of the machine's product; raises when a webhook is not taken or never gets done."""
+def tell(machine: Machine, console: Console, stopping: threading.Event) -> None:
+    """Play the story of the machine's product, up to the scene in which ``stopping`` is set.
+
+    Raises when a webhook is not taken or never gets done.
+    """
     scenes = _cloud(machine.cloud.world) if machine.product == "cloud" else _server(machine.server.world)
     name = "Bitbucket Cloud" if machine.product == "cloud" else "Bitbucket Data Center"
     console.rule(f"[bold]{name}")
     for text, act in scenes:
+        if stopping.is_set():
+            return
         before, started = len(machine.port.calls()), time.monotonic()
         webhooks = list(act())
         machine.tell(webhooks)
