@@ -282,7 +282,7 @@ class Applier:
             if not item.owns and not self._has_children(item):
                 held.give_up()  # Nothing could be lost by it, unless it is so new that Bitbucket does not show it yet.
                 wait = change.received + SECOND_LOOK_SECONDS - now
-                if wait > 0:
+                if wait > 0 and not item.facts.gone:
                     raise StillThereError(f"{item.key} was not found yet, a later look decides", retry_after=wait + 1)
                 return Outcome(item.key, "absent", "refresh")
             since = item.missing_since or now
