@@ -83,7 +83,10 @@ class _Process:
 
 
 class Function:
-    """One function of the stack; processes are started when they are needed and kept for the next invocation."""
+    """One function of the stack; processes are started when they are needed and kept for the next invocation.
+
+    ``environment`` holds its variables; ``invocations`` counts.
+    """
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class Function:
     ) -> None:
         self.name = name
         self._folder, self._layers, self._handler = folder, layers, handler
-        self._environment, self._timeout = environment, timeout
+        self.environment, self._timeout = environment, timeout
         self._log = log.open("a", encoding="utf-8")
         self._slots = threading.BoundedSemaphore(concurrency)
         self._idle: list[_Process] = []
@@ -129,11 +132,19 @@ class Function:
         with self._lock:
             self._idle.append(process)
 
+    def cool(self) -> None:
+        """End the idle processes: the next invocation is a cold start, as after a while without any."""
+        with self._lock:
+            for process in self._idle:
+                process.stop()
+                self._all.remove(process)
+            self._idle.clear()
+
     def _take(self) -> _Process:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        process = _Process(self._folder, self._layers, self._handler, self._environment, self._log)
+        process = _Process(self._folder, self._layers, self._handler, self.environment, self._log)
         with self._lock:
             self._all.append(process)
         return process

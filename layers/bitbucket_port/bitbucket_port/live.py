@@ -128,7 +128,7 @@ class LiveEvents:
         if not change.only_if_needed or not self._reads:
             return True
         item = self._ledger.read([change.key])[change.key]
-        if not item.known or item.facts.gone:
+        if not item.applied or item.facts.gone:
             return True
         return bool(change.only_if_needed & _names(self._wants(change.kind))) and _may_move_main_branch(change, item)
 
@@ -137,7 +137,7 @@ class LiveEvents:
         if outcome.parent is None or "project" not in self._kinds or not self._reads:
             return None
         key = outcome.parent[0]
-        return None if self._ledger.read([key])[key].known else outcome.parent
+        return None if self._ledger.read([key])[key].applied else outcome.parent
 
 
 def _may_move_main_branch(change: Change, item: ObjectItem) -> bool:

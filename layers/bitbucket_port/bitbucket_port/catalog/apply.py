@@ -103,7 +103,7 @@ class Applier:
             return self._apply_blind(change, items[change.key])
         container = items[change.container[0]] if change.container else None
         parent = None
-        if container is not None and not container.known:
+        if container is not None and not container.applied:
             parent = self._apply_container(change).parent
             container = self._ledger.read([container.key])[container.key]
         if self._needs_read(change, container):
@@ -131,7 +131,7 @@ class Applier:
             or change.foreign
             or change.reduced
             or self._clock() - change.received > OLD_DELIVERY_SECONDS
-            or (container is not None and (not container.known or container.facts.gone))
+            or (container is not None and (not container.applied or container.facts.gone))
             or (container is not None and self._named_otherwise(change, container))
             or bool(self._mapper.payload_gaps(change.kind, change.object))
         )

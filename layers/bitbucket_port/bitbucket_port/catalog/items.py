@@ -91,6 +91,11 @@ class ObjectItem:
     facts: Facts = field(default_factory=Facts)
     missing_since: float | None = None
 
+    @property
+    def applied(self) -> bool:
+        """Whether a reading was ever applied; an item alone may come from a first attempt that failed."""
+        return self.read_at > 0
+
     def owned(self) -> list[EntityKey]:
         """The keys of the entities that belong to this object."""
         return [EntityKey.parse(text) for text in self.owns]
