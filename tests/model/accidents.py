@@ -12,7 +12,7 @@ class Accidents(Decisions):
 
     def _accidents(self, state: State, writer: Writer) -> list[Step]:
         """A kill; a failed call, where that differs from a kill; a lease that ends under a living writer."""
-        if not state.kills or not writer.holds or writer.step == "look":
+        if not state.kills or not writer.holds:
             return []
         less = state._replace(kills=state.kills - 1)
         name = writer.message.object
@@ -51,7 +51,7 @@ class Accidents(Decisions):
         """The job comes back and reads the page again."""
         for writer in state.writers:
             if writer.message.kind == "page":
-                if writer.holds and writer.step != "look" and not writer.lost:
+                if writer.holds and not writer.lost:
                     state = self._expire(state, writer.message.object, EXPIRED)
                 state = self._remove(state, writer)
         items = tuple((name, item._replace(touched=False)) for name, item in state.items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.model.rules import Rules, Step
-from tests.model.state import FREE, NO_ITEM, Item, Measure, Message, State, Writer, get, put
+from tests.model.state import FREE, NO_ITEM, Item, Measure, Message, State, Writer, get
 
 
 class Decisions(Rules):
@@ -18,15 +18,16 @@ class Decisions(Rules):
             if message.version < item.version:
                 return [(("done, older than the ledger:", message), state)]
             if item.owns == message.entities and undisturbed and item.version >= 0:
-                return [(("done, nothing changes:", message), self._move(state, message, item))]
+                return self._done_without_change(state, message, item)
             if message.version == item.version and self.setup.mode == "webhook-only":
                 return [(("done, the same event again:", message), state)]
             if message.version > item.version or not self.on(Measure.TIE_REFRESHES):
                 writer = Writer(message, "claim", False, message.entities, version=message.version)
                 return [(("takes", message), self._add(state, writer))]
         if undisturbed and self._covered(message, item):
-            done = self._put_item(state, name, item._replace(version=self._after_shortcut(message, item)))
-            return [(("done, refreshed since:", message), done)]
+            if message.version <= item.version or not self.on(Measure.SHORTCUT_IN_ORDER):
+                return [(("done, refreshed since:", message), state)]
+            return [(("refreshed since:", message), self._add(state, self._mover(message, item)))]
         if item.missing and name in state.lagging:
             return []  # the second look is not before the lag's end
         if self.on(Measure.REFRESH_UNDER_LEASE):
@@ -43,21 +44,34 @@ class Decisions(Rules):
             return False
         return item.latest or message.version <= item.version or not self.on(Measure.SHORTCUT_IN_ORDER)
 
-    def _after_shortcut(self, message: Message, item: Item) -> int:
-        return max(item.version, message.version) if self.on(Measure.SHORTCUT_IN_ORDER) else item.version
+    def _done_without_change(self, state: State, message: Message, item: Item) -> list[Step]:
+        touches = self.on(Measure.NOOP_TOUCHES) and self.setup.mode != "webhook-only"
+        if not self.on(Measure.NOOP_MOVES_VERSION) or (message.version == item.version and not touches):
+            return [(("done, nothing changes:", message), state)]
+        return [(("nothing changes:", message), self._add(state, self._mover(message, item)))]
 
-    def _move(self, state: State, message: Message, item: Item) -> State:
-        if not self.on(Measure.NOOP_MOVES_VERSION):
-            return state
-        refreshed = item.refreshed if self.on(Measure.REFRESHED_APART) else state.world
-        moved = item._replace(
-            version=message.version,
-            touched=item.touched or state.page == "writing",
-            refreshed=refreshed,
-            missing=False,
-            latest=not self.on(Measure.REFRESHED_APART),
-        )
-        return state._replace(items=put(state.items, message.object, moved))
+    def _mover(self, message: Message, item: Item) -> Writer:
+        """Will move the version of what it saw."""
+        return Writer(message, "move", False, known=item.owns, version=item.version)
+
+    def _move(self, state: State, writer: Writer) -> list[Step]:
+        """One conditional write without a lease: the item must still be what was compared."""
+        message = writer.message
+        item = get(state.items, message.object, NO_ITEM)
+        rest = self._remove(state, writer)
+        undisturbed = item.lease == FREE or not self.on(Measure.DIRTY_IS_NO_NOOP)
+        unchanged = item.version == writer.version and item.owns == writer.known
+        if not self.on(Measure.MOVE_IF_UNCHANGED):
+            unchanged = item.version <= message.version
+        if not (undisturbed and unchanged):
+            return self._deliver(rest, message)
+        moved = item._replace(version=message.version)
+        if message.kind == "payload":
+            touched = item.touched or (state.page == "writing" and self.on(Measure.NOOP_TOUCHES))
+            moved = moved._replace(touched=touched, missing=False, latest=False)
+            if not self.on(Measure.REFRESHED_APART):
+                moved = moved._replace(refreshed=state.world, latest=True)
+        return [(("moves the version:", message), self._put_item(rest, message.object, moved))]
 
     def _look(self, state: State, writer: Writer) -> list[Step]:
         """The page's writer compares one entry with the ledger."""

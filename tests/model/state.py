@@ -33,6 +33,8 @@ class Measure(StrEnum):
     DELETING_MARK = "nobody joins an entity while it is being deleted"
     WAKE = "leaving a shared entity makes its other sources rewrite it"
     NOOP_MOVES_VERSION = "a delivery that changes nothing still moves the version"
+    NOOP_TOUCHES = "a delivery that changes nothing, even of an equal version, counts as read now"
+    MOVE_IF_UNCHANGED = "the version moves only on the very item that was compared"
     PAGE_FENCE = "a page leaves alone what was read since the page was asked for"
     PAGE_FENCE_UNDER_LEASE = "the page fence is part of the lease's condition"
     VERSION_UNDER_LEASE = "the version is part of the lease's condition"
@@ -101,7 +103,7 @@ class Writer(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether it took the lease (and may have lost it)."""
-        return self.step != "claim"
+        return self.step not in ("look", "claim", "move")
 
 
 class State(NamedTuple):

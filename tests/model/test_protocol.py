@@ -102,6 +102,8 @@ NEEDED_BY: dict[Measure, tuple[Story, Setup]] = {
     Measure.DELETING_MARK: (stories.SWAP, NO_PAGE),
     Measure.WAKE: (stories.LATE_SWAP, Setup(kills=0, page=False)),
     Measure.NOOP_MOVES_VERSION: (stories.REVERT, ONE_KILL),
+    Measure.NOOP_TOUCHES: (stories.TIE_BACK, ONE_KILL),
+    Measure.MOVE_IF_UNCHANGED: (stories.REVERT, ONE_KILL),
     Measure.PAGE_FENCE: (stories.UPDATE, ONE_KILL),
     Measure.PAGE_FENCE_UNDER_LEASE: (stories.UPDATE, ONE_KILL),
     Measure.VERSION_UNDER_LEASE: (stories.UPDATE, ONE_KILL),

@@ -30,6 +30,8 @@ class Writers(Accidents):
         match writer.step:
             case "look":
                 return self._look(state, writer)
+            case "move":
+                return self._move(state, writer)
             case "claim":
                 return self._claim(state, writer)
             case "read":

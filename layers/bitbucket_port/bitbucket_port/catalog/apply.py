@@ -150,10 +150,10 @@ class Applier:
         if item.version is not None and item.version > change.version and not tied:
             return Outcome(change.key, "stale", "payload")
         mapped = self._mapper.map(change.kind, change.object, ask=reader.ask)
-        same = _same(item, mapped)
-        if tied:
-            return _done(item, mapped, "payload") if same else self._apply_refresh(change, item, reader)
-        return self._write_payload(change, item, mapped, Guard(version_below=change.version), change.version)
+        if tied and not _same(item, mapped):
+            return self._apply_refresh(change, item, reader)
+        version = _newest(item.version, change.version) or change.version
+        return self._write_payload(change, item, mapped, Guard(version_below=change.version), version)
 
     def _write_payload(
         self, change: Change, item: ObjectItem, mapped: Mapped, guard: Guard, version: int

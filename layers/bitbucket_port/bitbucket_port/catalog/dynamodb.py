@@ -130,7 +130,8 @@ class DynamoDBLedger:
             sets.append("version = :version")
             values[":version"] = number(version)
             condition += " AND (attribute_not_exists(version) OR version <= :version)"
-        return not self._update(object_keys(item.key), "SET " + ", ".join(sets), condition, {}, values)[1]
+        expression = f"SET {', '.join(sets)} REMOVE missing_since"
+        return not self._update(object_keys(item.key), expression, condition, {}, values)[1]
 
     def commit(self, key: SourceKey, token: str, commit: Commit, *, now: float) -> bool:
         """See Ledger."""

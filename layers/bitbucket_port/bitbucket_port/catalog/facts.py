@@ -5,6 +5,9 @@ from __future__ import annotations
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.objects import Address, JsonObject, Kind, Product
 
+LONGEST_FACT = 1024
+"""Characters; a DynamoDB item holds 400 KB, and no name or branch of Bitbucket's is nearly as long."""
+
 
 def facts_of(product: Product, kind: Kind, address: Address, obj: JsonObject) -> Facts:
     """The facts an object in REST shape tells; what it lacks stays empty."""
@@ -37,4 +40,4 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
 
 def _text(obj: JsonObject, name: str) -> str:
     value = obj.get(name)
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and len(value) <= LONGEST_FACT else ""
