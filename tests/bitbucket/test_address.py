@@ -170,3 +170,26 @@ def test_a_time_means_the_same_in_every_offset(moment: datetime, hours: int, col
 @pytest.mark.parametrize("value", [None, True, "", "soon", 1.5, [], {}])
 def test_what_is_not_a_time_is_none(value: Any) -> None:
     assert microseconds(value) is None
+
+
+@pytest.mark.parametrize("value", [10**15, -(10**15), pytest.param(10**400, id="huge")])
+def test_a_number_outside_all_calendars_is_no_time(value: int) -> None:
+    assert microseconds(value) is None
+
+
+@pytest.mark.parametrize("wrong", ["", "z" * 251, "\ud800", 5, ["a"]])
+def test_what_the_ledger_could_not_take_as_a_key_is_no_name(wrong: Any) -> None:
+    named_by_its_path = {"uuid": wrong, "full_name": "orchard/press"}
+    assert key_of("cloud", "repository", named_by_its_path, WORKSPACE).id == "full_name:orchard/press"
+    with pytest.raises(PermanentError):
+        key_of("cloud", "repository", {"uuid": wrong, "full_name": wrong}, WORKSPACE)
+    with pytest.raises(PermanentError):
+        address_of("server", "repository", {**SERVER_REPOSITORY, "slug": wrong})
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**63, pytest.param(10**400, id="huge"), True, "9"])
+def test_a_number_bitbucket_could_not_have_given_is_no_id(wrong: Any) -> None:
+    with pytest.raises(PermanentError, match="without a numeric id"):
+        key_of("server", "pull-request", {"id": wrong, "toRef": {"repository": SERVER_REPOSITORY}}, SERVER)
+    with pytest.raises(PermanentError, match="without an id"):
+        key_of("server", "repository", {**SERVER_REPOSITORY, "id": wrong}, SERVER)

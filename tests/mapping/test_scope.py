@@ -268,3 +268,24 @@ class TestDataCenter:
 
 def _iso(milliseconds: float) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+
+
+@pytest.mark.parametrize("state", [[], {"name": "MERGED"}, 5])
+def test_a_state_that_is_no_text_is_not_known(state: Any) -> None:
+    assert not in_scope(cloud_pull_request(state=state), "pull-request", "cloud", lambda _: False, closedWithinDays=30)
+    unknown = result_of(server_pull_request(state=state), "pull-request", "server", closedWithinDays=30)
+    assert unknown.entities
+    assert ["state" in problem.reason for problem in unknown.problems] == [True]
+
+
+def test_a_closing_time_of_any_size_is_compared() -> None:
+    late = server_pull_request(state="MERGED", closedDate=10**400)
+    early = server_pull_request(state="MERGED", closedDate=-(10**400))
+    assert in_scope(late, "pull-request", "server", closedWithinDays=30)
+    assert not in_scope(early, "pull-request", "server", closedWithinDays=30)
+
+
+def test_a_question_names_a_repository_by_text_alone() -> None:
+    ask = Bitbucket(True)
+    assert in_scope({**CLOUD_REPOSITORY, "uuid": ["x"]}, "repository", "cloud", ask, userRole="admin")
+    assert (ask.questions[0].repository, ask.questions[0].slug) == (None, "harbour")

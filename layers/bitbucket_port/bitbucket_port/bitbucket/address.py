@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from bitbucket_port.errors import PermanentError
 from bitbucket_port.objects import Address, JsonObject, Kind, Product, SourceKey
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LAST_MILLISECOND = 253_402_300_799_999
+"""The end of the year 9999, where ISO 8601 ends, too."""
+
+LONGEST_NAME = 250
+"""Characters of a uuid, key, slug or full name; Bitbucket's own limits are below it. Source keys become keys of items
+in DynamoDB, which takes no more than 1,024 bytes."""
+_LARGEST_ID = 2**63 - 1
 
 
 def key_of(product: Product, kind: Kind, obj: JsonObject, source: str) -> SourceKey:
@@ -66,7 +73,7 @@ def microseconds(value: Any) -> int | None:
     as ``+0200``; Cloud sends ISO 8601 with microseconds. A time without an offset is taken as UTC.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return value * 1000
+        return value * 1000 if abs(value) <= _LAST_MILLISECOND else None
     if not isinstance(value, str):
         return None
     try:
@@ -98,8 +105,7 @@ def _cloud_id(kind: Kind, obj: JsonObject) -> str | None:
 
 
 def _server_id(kind: Kind, obj: JsonObject) -> str | None:
-    number = obj.get("id")
-    if isinstance(number, int) and not isinstance(number, bool):
+    if _is_id(number := obj.get("id")):
         return str(number)
     if kind == "project" and (key := _text(obj.get("key"))):
         return f"key:{key}"
@@ -126,9 +132,13 @@ def _target_repository(product: Product, pull_request: JsonObject) -> JsonObject
 
 def _number(pull_request: JsonObject) -> int:
     number = pull_request.get("id")
-    if not isinstance(number, int) or isinstance(number, bool):
+    if not _is_id(number):
         raise PermanentError(f"a pull-request without a numeric id: it has only {_names(pull_request)}")
     return number
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_ID
 
 
 def _needed(obj: JsonObject, field: str, kind: Kind) -> str:
@@ -143,7 +153,10 @@ def _object(value: Any) -> JsonObject:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """A name; None for what is none: nothing, too long, or half a surrogate pair, which no encoding can carry."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+        return None
+    return None if any("\ud800" <= character <= "\udfff" for character in value) else value
 
 
 def _names(obj: JsonObject) -> str:

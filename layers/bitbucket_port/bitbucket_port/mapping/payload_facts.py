@@ -48,7 +48,7 @@ def _not_merged(obj: JsonObject) -> bool:
 
 
 def _not_closed(obj: JsonObject) -> bool:
-    return obj.get("state") not in {"MERGED", "DECLINED"}
+    return obj.get("state") not in ("MERGED", "DECLINED")  # no set: it may be anything at all
 
 
 _CLOUD_ACCOUNT = ("display_name", "uuid", "nickname", "account_id", "links.html.href")

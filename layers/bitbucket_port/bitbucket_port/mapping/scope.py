@@ -139,15 +139,17 @@ class Scope:
         return Question("pull-request", **place, number=number, q=q)
 
     def _recently_closed_on_cloud(self, obj: JsonObject) -> bool:
-        if self._selector.closed_within_days is None or obj.get("state") not in CLOUD_CLOSED:
+        state = obj.get("state")
+        if self._selector.closed_within_days is None or not isinstance(state, str) or state not in CLOUD_CLOSED:
             return False
         updated = obj.get("updated_on")
         moment = query_language.moment_of(updated) if isinstance(updated, str) else None
         return moment is None or self._within(moment.timestamp())
 
-    def _within(self, closed_at: float) -> bool:
+    def _within(self, closed_at: float, *, unit: float = 1.0) -> bool:
+        """``closed_at`` counts units of that many seconds; a number of any size is only compared, never divided."""
         days = self._selector.closed_within_days
-        return days is not None and closed_at >= self._now() - days * SECONDS_A_DAY
+        return days is not None and closed_at >= (self._now() - days * SECONDS_A_DAY) / unit
 
     def _server_parts(self, obj: JsonObject) -> dict[str, _Part]:
         if self._kind == "user":
@@ -175,14 +177,14 @@ class Scope:
 
     def _server_state(self, obj: JsonObject) -> Truth:
         wanted, state = self._selector.state, obj.get("state")
-        if state is None:
+        if not isinstance(state, str):
             return UNKNOWN
         if wanted in {"ALL", state}:
             return True
         if wanted != "OPEN" or state not in SERVER_CLOSED or self._selector.closed_within_days is None:
             return False
         closed = obj.get("closedDate", obj.get("updatedDate"))
-        return True if not isinstance(closed, int | float) else self._within(closed / 1000)
+        return True if not isinstance(closed, int | float) else self._within(closed, unit=0.001)
 
 
 def is_personal(project: JsonObject) -> bool:
@@ -240,9 +242,13 @@ def _read_as_open(obj: JsonObject, path: Path) -> object:
 
 def _place(repository: JsonObject) -> dict[str, Any] | None:
     """How to name the repository in a question; None when it has neither uuid nor full name."""
-    uuid, full_name = repository.get("uuid"), repository.get("full_name")
+    full_name = repository.get("full_name")
+    uuid, project = _text(repository.get("uuid")), _text(_at(repository, ("project", "key")))
     slug = full_name.split("/")[-1] if isinstance(full_name, str) and "/" in full_name else repository.get("slug")
-    project = _at(repository, ("project", "key"))
-    if not isinstance(uuid, str) and not isinstance(slug, str):
+    if uuid is None and not isinstance(slug, str):
         return None
-    return {"repository": uuid, "slug": slug, "project": project if isinstance(project, str) else None}
+    return {"repository": uuid, "slug": _text(slug), "project": project}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

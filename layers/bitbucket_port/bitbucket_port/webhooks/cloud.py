@@ -59,7 +59,8 @@ def _workspace(obj: JsonObject) -> tuple[str | None, str | None]:
     if uuid is None and text_at(obj, "owner", "type") == "team":
         # A team's account and its workspace share one uuid; a person's do not say so.
         uuid = text_at(obj, "owner", "uuid")
-    return slug or None, uuid
+    # The first delivery's uuid becomes part of every source key: nothing else may pass for one.
+    return slug or None, uuid if uuid and _UUID.fullmatch(uuid) else None
 
 
 def _pull_request(delivery: Delivery, source: str) -> list[Change]:
