@@ -114,13 +114,15 @@ class DynamoDBLedger:
 
     def move(self, item: ObjectItem, *, version: int | None, read_at: float, received: float) -> bool:
         """See Ledger."""
-        values: dict[str, Any] = {
-            ":read_at": number(read_at),
-            ":received": number(received),
-            ":seen_read_at": number(item.read_at),
-        }
+        values: dict[str, Any] = {":read_at": number(read_at), ":received": number(received)}
         sets = ["read_at = :read_at", "received = :received"]
-        condition = "attribute_exists(owns) AND attribute_not_exists(lease) AND read_at = :seen_read_at"
+        condition = "attribute_exists(owns) AND attribute_not_exists(lease)"
+        if item.read_at:
+            values[":seen_read_at"] = number(item.read_at)
+            condition += " AND read_at = :seen_read_at"
+        else:
+            # A writer that gave its lease up before it read anything leaves an item without the attribute.
+            condition += " AND attribute_not_exists(read_at)"
         if item.version is None:
             condition += " AND attribute_not_exists(version)"
         else:
