@@ -9,11 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from bitbucket_port.catalog.apply import Applier, PageEntry, Timing
+from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
+from bitbucket_port.catalog.held import Timing
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outside import Reader, Reading, Writer
+from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.catalog.settle import WriteOptions
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.mapping.model import Mapped

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 NewRig = Callable[..., Rig]
 BLIND = [story for story in STORIES if not story.needs_bitbucket]
+ASKING = [
+    stories.REVERT,
+    stories.DELETE,
+    stories.SHORT_LIFE,
+    stories.THERE_AND_BACK,
+    stories.SHRINK,
+    stories.TIE_BACK,
+    stories.LAG,
+    stories.SWAP,
+]
+"""Enough for what asking does otherwise than a payload: every way through a refresh is in them."""
 
 
 NUMBERS = count()
@@ -56,14 +67,14 @@ def refuse(name: str, call: Callable[[], Any]) -> Any:
     raise TransientError(f"{name} is not available", retry_after=5)
 
 
-def each_call(make: Callable[[], Rig], go: Callable[[Rig], None], accident: Callable[..., Any]) -> None:
-    """Record one run, then run again once for each of its calls with the accident there."""
+def each_call(make: Callable[[], Rig], go: Callable[[Rig], None], *accidents: Callable[..., Any]) -> None:
+    """Record one run, then run again once for each of its calls with an accident there (of several kinds in turn)."""
     recorded = make()
     go(recorded)
     recorded.check()
     assert recorded.gate.calls
     for number in range(len(recorded.gate.calls)):
-        rig = make()
+        rig, accident = make(), accidents[number % len(accidents)]
         rig.gate.at, rig.gate.accident = number, accident
         rig.log.append(f"{accident.__name__} at call {number}, {recorded.gate.calls[number]}")
         go(rig)
@@ -88,7 +99,7 @@ def test_a_kill_at_any_call_changes_nothing_in_the_end(new_rig: NewRig, story: S
     each_call(lambda: new_rig(story), all_late, kill)
 
 
-@pytest.mark.parametrize("story", STORIES, ids=named)
+@pytest.mark.parametrize("story", ASKING, ids=named)
 def test_nor_where_every_delivery_asks_bitbucket(new_rig: NewRig, story: Story) -> None:
     each_call(lambda: new_rig(story, "refresh", one_blueprint=False), as_it_happens, kill)
 
@@ -98,16 +109,15 @@ def test_nor_where_webhooks_are_all_there_is(new_rig: NewRig, story: Story) -> N
     each_call(lambda: new_rig(story, "webhook-only"), all_late, kill)
 
 
-@pytest.mark.parametrize("accident", [refuse, lose_answer])
 @pytest.mark.parametrize("story", STORIES, ids=named)
-def test_nor_does_a_call_that_fails(new_rig: NewRig, story: Story, accident: Callable[..., Any]) -> None:
-    each_call(lambda: new_rig(story, one_blueprint=False), all_late, accident)
+def test_nor_does_a_call_that_fails_or_an_answer_that_is_lost(new_rig: NewRig, story: Story) -> None:
+    each_call(lambda: new_rig(story, one_blueprint=False), all_late, refuse, lose_answer)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=named)
 def test_another_delivery_in_the_middle_of_one_changes_nothing_in_the_end(new_rig: NewRig, story: Story) -> None:
     """At each call of each order, the last delivery of that order is handled by a second function."""
-    for order in permutations(range(len(late(new_rig(story)).queue))):
+    for order in orders(story, len(late(new_rig(story)).queue)):
         for number in count():
             rig = late(new_rig(story))
             rig.queue = [rig.queue[place] for place in order]
@@ -125,12 +135,18 @@ def test_another_delivery_in_the_middle_of_one_changes_nothing_in_the_end(new_ri
             rig.check()
 
 
+def orders(story: Story, deliveries: int) -> list[tuple[int, ...]]:
+    """Every order; for the deliveries of one object only which of them is the last, the others stay in order."""
+    found = list(permutations(range(deliveries)))
+    return [order for order in found if len(story.objects) > 1 or order[:-1] == tuple(sorted(order[:-1]))]
+
+
 def late(rig: Rig) -> Rig:
     rig.all_worlds()
     return rig
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("story", STORIES, ids=named)
 def test_doubled_and_shuffled_with_a_kill_and_a_page_somewhere(new_rig: NewRig, story: Story, seed: int) -> None:
     chance = random.Random(f"{story.name} {seed}")
@@ -139,7 +155,7 @@ def test_doubled_and_shuffled_with_a_kill_and_a_page_somewhere(new_rig: NewRig, 
     shuffle(rig, chance)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("story", BLIND, ids=named)
 def test_doubled_and_shuffled_webhooks_are_enough(new_rig: NewRig, story: Story, seed: int) -> None:
     chance = random.Random(f"{story.name} {seed}")
