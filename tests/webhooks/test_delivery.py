@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitbucket_port.catalog.attributes import number
 from bitbucket_port.errors import PermanentError, TransientError
 from bitbucket_port.webhooks import cloud
 from bitbucket_port.webhooks.delivery import MESSAGE_LIMIT, Delivery
@@ -46,6 +47,14 @@ def test_characters_that_sqs_refuses_travel_encoded() -> None:
     message = delivery("repo:push", {awkward: awkward}).to_message()
     assert accepted_by_sqs(message)
     assert Delivery.from_message(message).payload == {awkward: awkward}
+
+
+@given(received=st.floats(min_value=1_700_000_000, max_value=4_000_000_000))
+def test_the_time_of_receipt_is_as_precise_as_the_ledger_keeps_it(received: float) -> None:
+    """Otherwise the second copy of a delivery would look later than itself, and be tried again for ever."""
+    arrived = Delivery.from_message(replace(delivery("repo:push", {}), received=received).to_message())
+    assert float(number(arrived.received)["N"]) == arrived.received
+    assert abs(arrived.received - received) < 1e-6
 
 
 def test_a_message_says_its_version() -> None:

@@ -14,6 +14,10 @@ MESSAGE_VERSION = 1
 MESSAGE_LIMIT = 1_048_576 - 16_384
 """Bytes: an SQS message may be 1 MiB; the margin leaves room for attributes added on the way."""
 
+RECEIVED_DIGITS = 6
+"""Decimals of the time a delivery came in that are told by: the ledger keeps no more, and a delivery that SQS hands out
+twice must compare as equal to itself."""
+
 _REFUSED_BY_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 """SQS takes #x9, #xA, #xD and #x20-#xD7FF, #xE000-#xFFFD, #x10000-#x10FFFF (API reference, SendMessage). JSON
 escapes the other control characters by itself; these are the rest."""
@@ -77,7 +81,7 @@ class Delivery:
                 product=product,
                 id=str(envelope["id"]),
                 event_key=str(envelope["eventKey"]),
-                received=float(envelope["received"]),
+                received=round(float(envelope["received"]), RECEIVED_DIGITS),
                 payload=payload,
                 reduced=bool(envelope.get("reduced", False)),
                 attempt=int(envelope.get("attempt", 1)),
