@@ -9,9 +9,9 @@ from typing import Protocol
 
 from bitbucket_port.bitbucket.address import address_of, key_of, version_of
 from bitbucket_port.bitbucket.client import Bitbucket, Page
-from bitbucket_port.catalog.apply import PageEntry
 from bitbucket_port.catalog.facts import facts_of
 from bitbucket_port.catalog.outside import Reading
+from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.errors import CredentialsRefusedError, ForbiddenError, PermanentError
 from bitbucket_port.mapping.model import Wants
 from bitbucket_port.mapping.scope import Question

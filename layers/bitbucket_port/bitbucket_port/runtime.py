@@ -10,15 +10,16 @@ from functools import cached_property
 from pathlib import Path
 
 import boto3
-import requests
+import certifi
 from botocore.config import Config
 
 from bitbucket_port import __version__
 from bitbucket_port.bitbucket.client import Bitbucket
 from bitbucket_port.bitbucket.connect import connect
-from bitbucket_port.catalog.apply import Applier, Timing
+from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
 from bitbucket_port.catalog.facts import facts_of
+from bitbucket_port.catalog.held import Timing
 from bitbucket_port.catalog.settle import WriteOptions
 from bitbucket_port.http import Deadline
 from bitbucket_port.live import LiveEvents, SourceName
@@ -183,7 +184,7 @@ class Runtime:
         """What ``requests`` verifies certificates against: the public authorities and those of CaBundleSecretArn."""
         if not self.settings.ca_bundle_secret:
             return True
-        public = Path(requests.certs.where()).read_text(encoding="utf-8")
+        public = Path(certifi.where()).read_text(encoding="utf-8")
         own = self._secrets.current(self.settings.ca_bundle_secret).value
         bundle = Path(tempfile.gettempdir()) / "ca-bundle.pem"
         bundle.write_text(f"{public}\n{own}\n", encoding="utf-8")

@@ -7,17 +7,27 @@ what we know and the mapping can make nothing else of the REST object; everythin
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
 
-from bitbucket_port.catalog.items import Commit, Facts, Granted, Guard, ObjectItem, Refused
+from bitbucket_port.catalog.held import (
+    Held,
+    LeasedWriter,
+    Recorded,
+    Timing,
+    left_alone,
+    new_entities,
+    newest,
+    unchanged,
+)
+from bitbucket_port.catalog.items import Facts, Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
-from bitbucket_port.catalog.outcome import Outcome, Source
+from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.catalog.outside import Followers, Mapper, Reader, Reading, Writer
-from bitbucket_port.catalog.settle import BUSY_SECONDS, Settled, Settlement, WriteOptions
-from bitbucket_port.errors import BusyError, NotFoundError, StillThereError, TransientError
+from bitbucket_port.catalog.page import PageEntry, Pages
+from bitbucket_port.catalog.removal import Removal
+from bitbucket_port.catalog.settle import BUSY_SECONDS, WriteOptions
+from bitbucket_port.errors import BusyError, NotFoundError, StillThereError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import Address, JsonObject, SourceKey
 from bitbucket_port.webhooks.change import Change
@@ -25,27 +35,8 @@ from bitbucket_port.webhooks.change import Change
 OLD_DELIVERY_SECONDS = 600.0
 BURST_SECONDS = 2.0
 SECOND_LOOK_SECONDS = 60.0
-PAGE_MARGIN_SECONDS = 60.0
 LOOKS = 6
 SECOND = 1_000_000
-NOTHING = Mapped(entities=(), problems=(), complete=True)
-
-
-@dataclass(frozen=True, slots=True)
-class PageEntry:
-    """One object of a listing: its key and what the listing said."""
-
-    key: SourceKey
-    reading: Reading
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds: how long a lease lasts, how long a live event waits for one, and how often it looks."""
-
-    lease: float = 60.0
-    wait: float = 3.0
-    look: float = 0.2
 
 
 class Applier:
@@ -70,14 +61,20 @@ class Applier:
     ) -> None:
         self._ledger = ledger
         self._mapper = mapper
-        self._port = port
         self._reader = reader
-        self._followers = followers
-        self._options = options
-        self._timing = timing or Timing()
         self._clock = clock
-        self._sleep = sleep
         self._facts_of = facts_of
+        self._writer = LeasedWriter(
+            ledger=ledger,
+            port=port,
+            followers=followers,
+            options=options,
+            timing=timing or Timing(),
+            clock=clock,
+            sleep=sleep,
+        )
+        self._removal = Removal(ledger=ledger, writer=self._writer, followers=followers, clock=clock)
+        self._pages = Pages(ledger=ledger, mapper=mapper, reader=reader, writer=self._writer)
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
@@ -150,27 +147,27 @@ class Applier:
         if item.version is not None and item.version > change.version and not tied:
             return Outcome(change.key, "stale", "payload")
         mapped = self._mapper.map(change.kind, change.object, ask=reader.ask)
-        if tied and not _same(item, mapped):
+        if tied and not unchanged(item, mapped):
             return self._apply_refresh(change, item, reader)
-        version = _newest(item.version, change.version) or change.version
+        version = newest(item.version, change.version) or change.version
         return self._write_payload(change, item, mapped, Guard(version_below=change.version), version)
 
     def _write_payload(
         self, change: Change, item: ObjectItem, mapped: Mapped, guard: Guard, version: int
     ) -> Outcome | None:
         now = self._clock()
-        if _same(item, mapped):
+        if unchanged(item, mapped):
             moved = self._ledger.move(item, version=version, read_at=now, received=change.received)
-            return _done(item, mapped, "payload") if moved else None
-        intents = _intents(item, mapped)
-        granted = self._lease(item, guard, intents)
-        if granted is None:
+            return left_alone(item, mapped, "payload") if moved else None
+        intents = new_entities(item, mapped)
+        lease = self._writer.wait_for(item, guard, intents)
+        if lease is None:
             return None
-        with _Held(self._ledger, granted) as held:
-            return self._settle(
+        with lease as held:
+            return self._writer.settle(
                 held,
                 mapped,
-                _Result("payload", version=version, read_at=now, received=change.received),
+                Recorded("payload", version=version, read_at=now, received=change.received),
                 facts=self._facts_of(change.key, change.address, change.object or {}),
                 intended=intents,
             )
@@ -184,13 +181,13 @@ class Applier:
         if change.action == "delete" or change.foreign:
             if not later:
                 return Outcome(change.key, "stale", "payload")
-            return self._remove(item, Guard(version, change.received), version, change.received)
+            return self._removal.remove(item, Guard(version, change.received), version, change.received)
         if change.object is None:
             problem = f"the event about {change.key} tells too little to be mapped, and Bitbucket may not be asked"
             return Outcome(change.key, "unreadable", problems=(problem,))
         mapped = self._mapper.map_payload(change.kind, change.object)
         if not later:
-            return Outcome(change.key, "unchanged" if _same(item, mapped) else "stale", "payload")
+            return Outcome(change.key, "unchanged" if unchanged(item, mapped) else "stale", "payload")
         return self._write_payload(change, item, mapped, Guard(version, change.received), version)
 
     # --- refresh -----------------------------------------------------------------------------------------------------
@@ -232,24 +229,25 @@ class Applier:
     ) -> Outcome | None:
         if not rewrite and self._covered(change, item):
             return self._cover(change, item)
-        granted = self._lease(item, Guard(), ())
-        if granted is None:
+        lease = self._writer.wait_for(item, Guard())
+        if lease is None:
             return None
         if rewrite:
-            granted = replace(granted, taken_over=True)
-        with _Held(self._ledger, granted) as held:
+            lease.granted = replace(lease.granted, taken_over=True)
+        with lease as held:
+            granted = held.granted
             asked = self._clock()
             try:
                 reading = self._read(reader, change, granted.item)
             except NotFoundError:
                 return self._missing(change, held, reader)
             self._believe(change, asked)
-            outcome = self._settle(
+            outcome = self._writer.settle(
                 held,
                 self._mapper.map(change.kind, reading.object, ask=reader.ask),
-                _Result(
+                Recorded(
                     "refresh",
-                    version=_newest(granted.item.version, reading.version, change.version),
+                    version=newest(granted.item.version, reading.version, change.version),
                     read_at=asked,
                     refreshed_at=asked,
                     received=max(change.received, granted.item.received),
@@ -275,11 +273,11 @@ class Applier:
 
     # --- what is missing ---------------------------------------------------------------------------------------------
 
-    def _missing(self, change: Change, held: _Held, reader: Reader) -> Outcome:
+    def _missing(self, change: Change, held: Held, reader: Reader) -> Outcome:
         item, now = held.granted.item, self._clock()
         announced = change.action == "delete" or change.foreign
         if not announced:
-            if not item.owns and not self._has_children(item):
+            if not item.owns and not self._removal.has_children(item):
                 held.give_up()  # Nothing could be lost by it, unless it is so new that Bitbucket does not show it yet.
                 wait = change.received + SECOND_LOOK_SECONDS - now
                 if wait > 0 and not item.facts.gone:
@@ -291,8 +289,8 @@ class Applier:
                 wait = SECOND_LOOK_SECONDS - (now - since)
                 raise StillThereError(f"{item.key} was not found, a second look decides", retry_after=wait + 1)
             self._check_container(change, reader)
-        version = _newest(item.version, change.version, int(change.received * 1_000_000) if announced else None)
-        return self._settle_removal(held, version, change.received)
+        version = newest(item.version, change.version, int(change.received * SECOND) if announced else None)
+        return self._removal.settle(held, version, change.received)
 
     def _check_container(self, change: Change, reader: Reader) -> None:
         """An answer "not found" counts only while what contains the object answers; refusals rise from the reader."""
@@ -305,35 +303,6 @@ class Applier:
         except NotFoundError:
             self._apply_container(change)
 
-    def _settle_removal(self, held: _Held, version: int | None, received: float) -> Outcome:
-        """Remove an object for certain: what hangs below it goes first, by a job when there is anything."""
-        item, now = held.granted.item, self._clock()
-        facts = replace(item.facts, gone=True)
-        result = _Result("refresh", version=version, read_at=now, refreshed_at=now, received=received)
-        if self._has_children(item):
-            self._followers.remove(item.key, facts, version=version)
-            self._commit(held, Commit(item.owns, version, now, now, received, facts))
-            return Outcome(item.key, "deleting", "refresh")
-        outcome = self._settle(held, NOTHING, result, facts=facts)
-        return replace(outcome, result="deleted" if item.owns else "absent")
-
-    def _has_children(self, item: ObjectItem) -> bool:
-        if item.key.kind == "repository":
-            return any(child.owns for child in self._ledger.children(item.key.children_container))
-        if item.key.kind == "project" and item.facts.project:
-            return any(
-                repository.owns and repository.facts.project == item.facts.project
-                for repository in self._ledger.in_source("repository", item.key.container)
-            )
-        return False
-
-    def _remove(self, item: ObjectItem, guard: Guard, version: int | None, received: float) -> Outcome | None:
-        granted = self._lease(item, guard, ())
-        if granted is None:
-            return None
-        with _Held(self._ledger, granted) as held:
-            return self._settle_removal(held, version, received)
-
     def remove(self, key: SourceKey, *, version: int | None) -> Outcome:
         """Remove an object whose container is gone for certain, or a container after its children."""
 
@@ -341,174 +310,17 @@ class Applier:
             item = self._ledger.read([key])[key]
             if not item.known or not item.owns:
                 return Outcome(key, "absent")
-            return self._remove(item, Guard(), _newest(item.version, version), self._clock())
+            return self._removal.remove(item, Guard(), newest(item.version, version), self._clock())
 
         return self._until_settled(attempt, key)
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
     def apply_page(self, entries: Sequence[PageEntry], *, asked: float) -> list[Outcome]:
-        """Bring the objects of one page of a listing, asked for at ``asked``, into the catalog.
-
-        What a live event touched since a minute before is left alone ("left"), as is what somebody is writing now.
-        """
-        items = self._ledger.read([entry.key for entry in entries])
-        return [self._apply_entry(entry, items[entry.key], asked) for entry in entries]
-
-    def _apply_entry(self, entry: PageEntry, item: ObjectItem, asked: float) -> Outcome:
-        ask = self._reader.ask if self._reader else None
-        if item.known and item.read_at >= asked - PAGE_MARGIN_SECONDS:
-            return Outcome(entry.key, "left", "page")
-        mapped = self._mapper.map(entry.key.kind, entry.reading.object, ask=ask)
-        if _same(item, mapped) and item.facts == entry.reading.facts:
-            return _done(item, mapped, "page")
-        intents = _intents(item, mapped)
-        now = self._clock()
-        lease = self._ledger.take_lease(
-            item,
-            _token(),
-            now=now,
-            until=now + self._timing.lease,
-            guard=Guard(read_before=asked),
-            intents=intents,
-        )
-        if isinstance(lease, Refused):
-            return Outcome(entry.key, "left", "page")
-        version = _newest(lease.item.version, entry.reading.version)
-        with _Held(self._ledger, lease) as held:
-            return self._settle(
-                held,
-                mapped,
-                _Result("page", version=version, read_at=asked, received=lease.item.received),
-                facts=entry.reading.facts,
-                intended=intents,
-            )
-
-    # --- under the lease ---------------------------------------------------------------------------------------------
-
-    def _lease(self, item: ObjectItem, guard: Guard, intents: Sequence[str]) -> Granted | None:
-        """Take the lease, waiting a little for another writer; None when the item changed: look at it again."""
-        started = self._clock()
-        while True:
-            now = self._clock()
-            lease = self._ledger.take_lease(
-                item, _token(), now=now, until=now + self._timing.lease, guard=guard, intents=intents
-            )
-            if isinstance(lease, Granted):
-                return lease
-            if not lease.busy:
-                return None
-            if now - started >= self._timing.wait:
-                raise BusyError(f"{item.key} is being written", retry_after=BUSY_SECONDS)
-            self._sleep(self._timing.look)
-
-    def _settle(
-        self, held: _Held, mapped: Mapped, result: _Result, *, facts: Facts, intended: Sequence[str] = ()
-    ) -> Outcome:
-        item = held.granted.item
-        settlement = Settlement(
-            ledger=self._ledger,
-            port=self._port,
-            followers=self._followers,
-            options=self._options,
-            granted=held.granted,
-            until=self._clock() + self._timing.lease,
-            clock=self._clock,
-        )
-        held.settlement = settlement
-        settled = settlement.settle(mapped, intended=intended)
-        if item.known and _moved(item.facts, facts):
-            self._followers.follow(item.key, item.facts, facts)
-        problems = (*(str(problem) for problem in mapped.problems), *settled.problems)
-        self._commit(held, result.commit(item, settled, facts, problems))
-        wrote = settled.written or settled.renamed or settled.deleted
-        return Outcome(
-            item.key,
-            "applied" if wrote or problems else "unchanged",
-            result.source,
-            written=settled.written,
-            renamed=settled.renamed,
-            deleted=settled.deleted,
-            problems=problems,
-        )
-
-    def _commit(self, held: _Held, commit: Commit) -> None:
-        granted = held.granted
-        if not self._ledger.commit(granted.item.key, granted.token, commit, now=self._clock()):
-            raise TransientError(f"the lease of {granted.item.key} was lost before the result could be recorded")
-        held.done = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """What will be recorded of the reading itself."""
-
-    source: Source
-    version: int | None
-    read_at: float
-    received: float
-    refreshed_at: float | None = None
-
-    def commit(self, item: ObjectItem, settled: Settled, facts: Facts, problems: Sequence[str]) -> Commit:
-        refreshed_at = item.refreshed_at if self.refreshed_at is None else self.refreshed_at
-        problem = problems[0][:1000] if problems else ""
-        return Commit(settled.owns, self.version, self.read_at, refreshed_at, self.received, facts, problem)
-
-
-class _Held:
-    """Gives a lease up when something fails under it, marked dirty as soon as Port may have been changed."""
-
-    def __init__(self, ledger: Ledger, granted: Granted) -> None:
-        self._ledger = ledger
-        self.granted = granted
-        self.settlement: Settlement | None = None
-        self.done = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # A killed process runs nothing of this; its lease expires, which marks the object dirty just as well.
-        if isinstance(error, Exception) and not self.done:
-            self.give_up()
-
-    def give_up(self) -> None:
-        """Release the lease without a result."""
-        dirty = self.granted.taken_over or (self.settlement is not None and self.settlement.touched_port)
-        self._ledger.release(self.granted.item.key, self.granted.token, dirty=dirty)
-        self.done = True
-
-
-def _same(item: ObjectItem, mapped: Mapped) -> bool:
-    """Whether applying would change nothing: every hash equal, nobody writing, nobody dead while writing."""
-    wanted = {str(entity.key): entity.content_hash for entity in mapped.entities}
-    return item.known and item.lease is None and mapped.complete and dict(item.owns) == wanted
-
-
-def _done(item: ObjectItem, mapped: Mapped, reading: Source) -> Outcome:
-    return Outcome(item.key, "unchanged", reading, problems=tuple(str(problem) for problem in mapped.problems))
-
-
-def _intents(item: ObjectItem, mapped: Mapped) -> list[str]:
-    return [str(entity.key) for entity in mapped.entities if str(entity.key) not in item.owns]
-
-
-def _moved(before: Facts, after: Facts) -> bool:
-    """Whether what hangs below has to be looked at anew: another name, another project, or back from being gone."""
-    if before.gone != after.gone:
-        return before.gone
-    renamed = bool(before.full_name) and before.full_name != after.full_name
-    return renamed or (bool(before.project) and before.project != after.project)
+        """See ``Pages.apply``."""
+        return self._pages.apply(entries, asked=asked)
 
 
 def _tied(known: int, version: int) -> bool:
     """Whether two versions cannot be told apart: equal, or the payload's is cut to a second (Data Center 10)."""
     return known == version or (version % SECOND == 0 and known // SECOND == version // SECOND)
-
-
-def _newest(*versions: int | None) -> int | None:
-    return max((version for version in versions if version is not None), default=None)
-
-
-def _token() -> str:
-    return uuid.uuid4().hex

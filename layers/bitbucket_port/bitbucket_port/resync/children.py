@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bitbucket_port.catalog.apply import Applier, PageEntry
+from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.items import ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outcome import Outcome
+from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.objects import Address, Kind, SourceKey
 from bitbucket_port.resync.jobs import ChildrenJob
