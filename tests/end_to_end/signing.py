@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -45,8 +44,3 @@ def post(machine: Machine, path: str, body: bytes, event_key: str, **more: Any) 
     """Post a body with the right signature, as the product's own webhook."""
     signed = signature(machine.stack.webhook_secret, body)
     return machine.stack.post(path, body, headers(machine.product, event_key, signed, **more))
-
-
-def post_with(machine: Machine, path: str, body: bytes, given: Mapping[str, str]) -> requests.Response:
-    """Post a body with exactly these headers."""
-    return machine.stack.post(path, body, given)

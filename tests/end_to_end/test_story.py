@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +22,7 @@ from local.stack import ROOT
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.bitbucket_server import BitbucketServerStandIn
 from local.standins.port import PortStandIn
+from tests.end_to_end.watching import until
 
 READY = re.compile(r"^ready (http://127\.0\.0\.1:\d+)$", re.MULTILINE)
 
@@ -190,10 +190,3 @@ def test_half_of_the_credentials_are_named_and_refused() -> None:
 
 def pull_requests(product: Product) -> str:
     return "bitbucketCloudPullRequest" if product == "cloud" else "bitbucketServerPullRequest"
-
-
-def until(happened: Callable[[], bool], otherwise: Callable[[], str], timeout: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not happened():
-        assert time.monotonic() < deadline, f"it never happened\n{otherwise()}"
-        time.sleep(0.05)

@@ -32,7 +32,7 @@ def until(happened: Callable[[], object], otherwise: Callable[[], str] = str, ti
     deadline = time.monotonic() + timeout
     while not happened():
         assert time.monotonic() < deadline, f"it never happened\n{otherwise()}"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def no_dead_letters(machine: Machine) -> bool:
