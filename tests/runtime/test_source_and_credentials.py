@@ -17,6 +17,9 @@ from bitbucket_port.webhooks.delivery import Delivery
 from local.standins.bitbucket_server import BitbucketServerStandIn
 
 
+UUID = "{0f0e0d0c-0b0a-4908-8706-050403020100}"
+
+
 class Notes:
     """The ledger's notes in memory."""
 
@@ -55,15 +58,15 @@ def source(notes: Notes, asked: list[str] | None) -> SourceName:
 
 def test_a_payload_of_our_workspace_tells_its_uuid_and_no_request_is_needed() -> None:
     asked: list[str] = []
-    assert source(Notes(), asked).of(delivery("acme", "{ws}")) == "{ws}"
+    assert source(Notes(), asked).of(delivery("acme", UUID)) == UUID
     assert asked == []
 
 
-@pytest.mark.parametrize("event", [delivery("elsewhere", "{other}"), delivery("acme", None), None])
+@pytest.mark.parametrize("event", [delivery("elsewhere", "{other}"), delivery("acme", None), delivery("acme", "no uuid"), None])
 def test_otherwise_bitbucket_is_asked_once_for_all_functions(event: Delivery | None) -> None:
     notes, asked = Notes(), list[str]()
     assert source(notes, asked).of(event) == "{from-bitbucket}"
-    assert source(notes, asked).of(delivery("acme", "{ws}")) == "{from-bitbucket}"
+    assert source(notes, asked).of(delivery("acme", UUID)) == "{from-bitbucket}"
     assert asked == ["asked"]
 
 

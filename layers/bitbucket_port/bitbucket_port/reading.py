@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
@@ -18,7 +17,6 @@ from bitbucket_port.mapping.scope import Question
 from bitbucket_port.objects import Address, JsonObject, Kind, SourceKey
 from bitbucket_port.resync.children import ListedPage
 
-LOOK_AGAIN_SECONDS = 30.0
 TRY_AGAIN_SECONDS = 300.0
 
 
@@ -39,19 +37,15 @@ class RefusedCredentials:
     version of the secret clears it.
     """
 
-    def __init__(self, notes: Notes, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, notes: Notes) -> None:
         self._notes = notes
-        self._clock = clock
-        self._refused = ""
-        self._looked = 0.0
 
     def check(self, version: str) -> None:
-        """Raises CredentialsRefusedError when this version is known to be refused."""
-        now = self._clock()
-        if now - self._looked > LOOK_AGAIN_SECONDS:
-            self._refused = self._notes.noted("refused#bitbucket").get("version", "")
-            self._looked = now
-        if self._refused == version:
+        """Raises CredentialsRefusedError when this version is known to be refused.
+
+        Looked up before every request: a read of the ledger is cheap, and a locked account is not.
+        """
+        if self._notes.noted("refused#bitbucket").get("version") == version:
             raise CredentialsRefusedError(
                 "Bitbucket refused this token before; nothing is sent with it until the secret gets a new version",
                 retry_after=TRY_AGAIN_SECONDS,
@@ -59,7 +53,6 @@ class RefusedCredentials:
 
     def refused(self, version: str) -> None:
         """Note that this version was refused."""
-        self._refused, self._looked = version, self._clock()
         self._notes.note("refused#bitbucket", {"version": version})
 
 

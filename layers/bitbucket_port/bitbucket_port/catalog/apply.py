@@ -254,7 +254,7 @@ class Applier:
                 ),
                 facts=reading.facts,
             )
-        return replace(outcome, parent=reading.parent) if outcome.result == "applied" else outcome
+        return replace(outcome, parent=reading.parent)
 
     def _read(self, reader: Reader, change: Change, item: ObjectItem) -> Reading:
         """The object now, under the address of the event or the one we know, whichever is still good."""
