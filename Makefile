@@ -26,7 +26,7 @@ run: .venv/installed
 	@$(BIN)/python -m local $(ARGS)
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: .venv/installed validate
 	$(BIN)/ruff check .

@@ -85,7 +85,7 @@ class Machine:
             for webhook in webhooks
         ]
 
-    def tell(self, webhooks: Iterable[Webhook], *, timeout: float = 60.0) -> None:
+    def tell(self, webhooks: Iterable[Webhook], *, timeout: float = 120.0) -> None:
         """Send webhooks and wait until everything they set off is done; raises when one was not taken."""
         statuses = self.send(webhooks)
         if any(status is None or status >= 300 for status in statuses):

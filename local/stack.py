@@ -137,7 +137,7 @@ class Stack:
             found[logical_id] = sum(int(attributes[name]) for name in names)
         return found
 
-    def settle(self, timeout: float = 60.0) -> None:
+    def settle(self, timeout: float = 120.0) -> None:
         """Wait until every queue but the dead letters' is empty and nothing is being handled.
 
         Raises TimeoutError naming the queues that are not.

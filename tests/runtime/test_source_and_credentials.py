@@ -16,7 +16,6 @@ from bitbucket_port.reading import BitbucketReader, RefusedCredentials
 from bitbucket_port.webhooks.delivery import Delivery
 from local.standins.bitbucket_server import BitbucketServerStandIn
 
-
 UUID = "{0f0e0d0c-0b0a-4908-8706-050403020100}"
 
 
@@ -62,7 +61,9 @@ def test_a_payload_of_our_workspace_tells_its_uuid_and_no_request_is_needed() ->
     assert asked == []
 
 
-@pytest.mark.parametrize("event", [delivery("elsewhere", "{other}"), delivery("acme", None), delivery("acme", "no uuid"), None])
+@pytest.mark.parametrize(
+    "event", [delivery("elsewhere", "{other}"), delivery("acme", None), delivery("acme", "no uuid"), None]
+)
 def test_otherwise_bitbucket_is_asked_once_for_all_functions(event: Delivery | None) -> None:
     notes, asked = Notes(), list[str]()
     assert source(notes, asked).of(event) == "{from-bitbucket}"
