@@ -88,7 +88,10 @@ class ChildrenWorker:
     def _remove(self, job: ChildrenJob, progress: Progress) -> None:
         container = self._ledger.read([job.container])[job.container]
         if not container.facts.gone:
-            return  # It came back: its own change looks after the children.
+            # Either whoever ordered this has not recorded it yet, or it came back and looks after its own children.
+            if container.lease is not None:
+                progress.again(delay=5)
+            return
         for child in self._children(job):
             if progress.stopped:
                 return

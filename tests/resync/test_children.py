@@ -1,0 +1,279 @@
+"""What hangs below an object that moved or is gone, over a real ledger and a Bitbucket and a Port in memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from bitbucket_port.catalog.apply import Applier
+from bitbucket_port.catalog.dynamodb import DynamoDBLedger
+from bitbucket_port.catalog.items import Facts, Guard, ObjectItem
+from bitbucket_port.catalog.outside import Reading, Writer
+from bitbucket_port.catalog.page import PageEntry
+from bitbucket_port.catalog.settle import WriteOptions
+from bitbucket_port.errors import ForbiddenError, NotFoundError, TransientError
+from bitbucket_port.mapping.model import Mapped
+from bitbucket_port.objects import Address, Entity, JsonObject, Kind, SourceKey
+from bitbucket_port.port.client import Deleted
+from bitbucket_port.resync.children import LOOKS_AT_BLOCKED, ChildrenWorker, ListedPage
+from bitbucket_port.resync.jobs import ChildrenJob
+from bitbucket_port.webhooks.change import Change
+from tests.catalog.rig import TABLE, MemoryPort
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_numbers = itertools.count()
+
+
+class Mapper:
+    """Blueprints of its own for each world: all worlds share one table."""
+
+    def __init__(self, world: str) -> None:
+        self.world = world
+
+    def map(self, kind: Kind, obj: JsonObject, *, ask: object) -> Mapped:
+        return Mapped((Entity(f"{kind}@{self.world}", f"{obj['name']}/{obj['id']}", {"title": obj["title"]}),))
+
+    def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
+        return self.map(kind, obj, ask=None)
+
+    def payload_gaps(self, kind: Kind, obj: JsonObject) -> list[str]:
+        return []
+
+
+@dataclass
+class World:
+    """One repository with pull requests; ``name`` is what Bitbucket calls it now."""
+
+    client: DynamoDBClient
+    now: float = 1_800_000_000.0
+    name: str = "acme/old"
+    open_ones: list[int] = field(default_factory=list)
+    all_ones: list[int] = field(default_factory=list)
+    gone: bool = False
+    broken: dict[int, Exception] = field(default_factory=dict)
+    reads: list[int] = field(default_factory=list)
+    jobs: list[ChildrenJob] = field(default_factory=list)
+    time_left: bool = True
+
+    def __post_init__(self) -> None:
+        self.port = MemoryPort()
+        self.ledger = DynamoDBLedger(self.client, TABLE)
+        self.repository = SourceKey("repository", f"world-{next(_numbers)}", "{r}")
+        self.applier = Applier(
+            ledger=self.ledger,
+            mapper=Mapper(self.repository.container),
+            port=cast("Writer", self.port),
+            reader=self,
+            followers=self,
+            options=WriteOptions(),
+            clock=lambda: self.now,
+            sleep=self.wait,
+            facts_of=lambda key, address, obj: self.facts(key),
+        )
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def facts(self, key: SourceKey) -> Facts:
+        number = int(key.id) if key.kind == "pull-request" else None
+        return Facts(Address(repository="{r}", number=number), full_name=self.name, project="PAY")
+
+    def key(self, number: int) -> SourceKey:
+        return SourceKey("pull-request", self.repository.children_container, str(number))
+
+    def read(self, key: SourceKey, address: Address) -> Reading:
+        number = int(key.id) if key.kind == "pull-request" else 0
+        self.reads.append(number)
+        if number in self.broken:
+            raise self.broken[number]
+        if self.gone or (number and number not in self.all_ones):
+            raise NotFoundError(f"no {key}")
+        return self.reading(key, number)
+
+    def reading(self, key: SourceKey, number: int) -> Reading:
+        obj = {"name": self.name, "id": number, "title": f"{key.kind} {number}"}
+        return Reading(obj, 1_000_123, self.facts(key))
+
+    def check_source(self) -> None:
+        return None
+
+    def ask(self, question: object) -> bool:
+        return True
+
+    def below(self, kind: Kind, address: Address) -> Iterator[ListedPage]:
+        yield ListedPage(
+            [PageEntry(self.key(number), self.reading(self.key(number), number)) for number in self.open_ones], self.now
+        )
+
+    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
+        self.jobs.append(ChildrenJob("follow", container, before, after, self.now))
+
+    def rewrite(self, key: SourceKey) -> None:
+        self.jobs.append(ChildrenJob("rewrite", key, Facts(), Facts(), self.now))
+
+    def remove(self, container: SourceKey, facts: Facts, *, version: int | None) -> None:
+        self.jobs.append(ChildrenJob("remove", container, facts, facts, self.now, version))
+
+    # --- what happens
+
+    def hint(self, key: SourceKey, action: Any = "upsert") -> None:
+        address = self.facts(key).address or Address()
+        change = Change(key.kind, key, action, address, None, None, received=self.now, object=None)
+        self.applier.apply(change)
+
+    def fill(self, count: int, *, still_open: int) -> None:
+        self.hint(self.repository)
+        self.all_ones = list(range(1, count + 1))
+        self.open_ones = self.all_ones[:still_open]
+        for number in self.all_ones:
+            self.hint(self.key(number))
+        self.wait(120)
+        self.reads.clear()
+
+    def worker(self) -> ChildrenWorker:
+        return ChildrenWorker(
+            ledger=self.ledger,
+            applier=self.applier,
+            lister=self,
+            time_left=lambda: self.time_left,
+        )
+
+    def held(self, kind: str) -> set[str]:
+        return {key.identifier for key in self.port.entities if key.blueprint == f"{kind}@{self.repository.container}"}
+
+    def item(self, key: SourceKey) -> ObjectItem:
+        return self.ledger.read([key])[key]
+
+
+@pytest.fixture
+def world(dynamodb: DynamoDBClient) -> World:
+    return World(dynamodb)
+
+
+def renamed(world: World, count: int, still_open: int) -> ChildrenJob:
+    world.fill(count, still_open=still_open)
+    world.name = "acme/new"
+    world.hint(world.repository)
+    world.reads.clear()
+    (job,) = world.jobs
+    return job
+
+
+def test_open_pull_requests_follow_with_one_page_and_the_others_with_a_read_each(world: World) -> None:
+    progress = world.worker().run(renamed(world, 4, still_open=3))
+    assert progress.finished
+    assert world.held("pull-request") == {f"acme/new/{number}" for number in range(1, 5)}
+    assert world.reads == [4]
+
+
+def test_a_job_done_twice_costs_no_second_read(world: World) -> None:
+    job = renamed(world, 3, still_open=1)
+    world.worker().run(job)
+    world.reads.clear()
+    assert world.worker().run(job).finished
+    assert world.reads == []
+
+
+def test_what_a_live_event_touched_a_moment_ago_follows_as_well(world: World) -> None:
+    job = renamed(world, 2, still_open=2)
+    world.ledger.move(world.item(world.key(1)), version=None, read_at=world.now - 1, received=world.now)
+    world.worker().run(job)
+    assert world.held("pull-request") == {"acme/new/1", "acme/new/2"}
+    assert world.reads == [1]
+
+
+def test_one_child_that_cannot_be_read_does_not_keep_the_others(world: World) -> None:
+    job = renamed(world, 3, still_open=0)
+    world.broken = {1: TransientError("Bitbucket answered 500"), 2: ForbiddenError("not for us")}
+    progress = world.worker().run(job)
+    assert world.held("pull-request") == {"acme/old/1", "acme/old/2", "acme/new/3"}
+    assert not progress.finished
+    assert len(progress.problems) == 2
+    world.broken = {}
+    world.worker().run(job.continued())
+    assert world.held("pull-request") == {"acme/new/1", "acme/new/2", "acme/new/3"}
+
+
+def test_a_long_wait_ends_the_turn_instead_of_asking_for_every_child(world: World) -> None:
+    job = renamed(world, 3, still_open=0)
+    world.broken = dict.fromkeys((1, 2, 3), TransientError("limited", retry_after=1800))
+    progress = world.worker().run(job)
+    assert (progress.finished, progress.delay) == (False, 1800)
+    assert world.reads == [1]
+
+
+def test_when_the_time_is_up_the_rest_is_left_for_another_turn(world: World) -> None:
+    job = renamed(world, 3, still_open=0)
+    world.time_left = False
+    assert not world.worker().run(job).finished
+    assert len(world.reads) <= 1
+    world.time_left = True
+    assert world.worker().run(job.continued()).finished
+    assert world.held("pull-request") == {"acme/new/1", "acme/new/2", "acme/new/3"}
+
+
+def deleted(world: World, count: int) -> ChildrenJob:
+    world.fill(count, still_open=count)
+    world.gone = True
+    world.hint(world.repository, "delete")
+    (job,) = world.jobs
+    return job
+
+
+def test_children_go_first_and_the_container_last(world: World) -> None:
+    job = deleted(world, 2)
+    assert world.held("repository") == {"acme/old/0"}
+    assert world.worker().run(job).finished
+    assert world.port.entities == {}
+    assert not world.item(world.repository).owns
+
+
+def test_a_container_that_came_back_keeps_its_children(world: World) -> None:
+    job = deleted(world, 2)
+    world.gone = False
+    world.hint(world.repository)
+    assert world.worker().run(job).finished
+    assert world.held("pull-request") == {"acme/old/1", "acme/old/2"}
+
+
+def test_a_job_that_is_ahead_of_who_ordered_it_waits(world: World) -> None:
+    world.fill(1, still_open=1)
+    item = world.item(world.repository)
+    world.ledger.take_lease(item, "t", now=world.now, until=world.now + 60, guard=Guard())
+    facts = replace(item.facts, gone=True)
+    progress = world.worker().run(ChildrenJob("remove", world.repository, facts, facts, world.now, 7))
+    assert not progress.finished
+    assert progress.delay > 0
+    assert world.held("pull-request") == {"acme/old/1"}
+
+
+def test_a_container_stays_while_a_child_cannot_be_removed_and_that_is_said_in_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = deleted(world, 1)
+    monkeypatch.setattr(world.port, "delete", _blocked)
+    progress = world.worker().run(job)
+    assert not progress.finished
+    assert world.held("repository") == {"acme/old/0"}
+    last = world.worker().run(replace(job, hop=LOOKS_AT_BLOCKED))
+    assert last.finished
+    assert "its own entity stays" in last.problems[-1]
+
+
+def _blocked(blueprint: str, identifiers: list[str], *, delete_dependents: bool) -> Deleted:
+    return Deleted((), dict.fromkeys(identifiers, "something relates to it"))
+
+
+def test_a_rewrite_puts_back_what_another_object_wrote_over(world: World) -> None:
+    world.fill(1, still_open=1)
+    (entity,) = [key for key in world.port.entities if key.identifier == "acme/old/1"]
+    world.port.entities[entity] = {"title": "somebody else's"}
+    job = ChildrenJob("rewrite", world.key(1), Facts(), Facts(), world.now)
+    assert world.worker().run(ChildrenJob.from_message(job.to_message())).finished
+    assert world.port.entities[entity] == {"title": "pull-request 1"}
