@@ -85,16 +85,20 @@ class Git(Generic[UserT]):
             return next((commit for digits, commit in self.commits.items() if digits.startswith(revision)), None)
         return None
 
-    def log(self, head: str) -> list[Commit[UserT]]:
-        """The commit and its ancestors, newest first."""
-        seen: dict[str, Commit[UserT]] = {}
+    def log(self, head: str, since: str | None = None) -> list[Commit[UserT]]:
+        """The commit and its ancestors, newest first, without commit ``since`` and its ancestors."""
+        wanted = self._reachable(head) - (self._reachable(since) if since else set())
+        return [commit for digits, commit in reversed(self.commits.items()) if digits in wanted]
+
+    def _reachable(self, head: str) -> set[str]:
+        seen: set[str] = set()
         waiting = [head]
         while waiting:
             digits = waiting.pop()
             if digits not in seen:
-                seen[digits] = self.commits[digits]
-                waiting.extend(seen[digits].parents)
-        return [commit for digits, commit in reversed(self.commits.items()) if digits in seen]
+                seen.add(digits)
+                waiting.extend(self.commits[digits].parents)
+        return seen
 
     def copy(self) -> Git[UserT]:
         """A fork's own copy."""

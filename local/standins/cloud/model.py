@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from local.standins.git import Git
+from local.standins.refs import RepositoryWithRefs
+from local.standins.reviews import Participants, Participation, PullRequestWithEnds
 
 Role = Literal["owner", "admin", "contributor", "member"]
 ROLES: tuple[Role, ...] = ("member", "contributor", "admin", "owner")
@@ -52,7 +53,7 @@ class Project:
 
 
 @dataclass(eq=False)
-class Repository:
+class Repository(RepositoryWithRefs[User]):
     """``role`` is what the credential may do here; None: nothing at all."""
 
     uuid: str
@@ -71,7 +72,6 @@ class Repository:
     main_branch: str | None = None
     role: Role | None = "admin"
     deleted: bool = False
-    git: Git[User] = field(default_factory=Git)
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
 
     @property
@@ -79,17 +79,20 @@ class Repository:
         """``workspace/slug``."""
         return f"{self.workspace.slug}/{self.slug}"
 
+    @property
+    def base_branch(self) -> str:
+        """The main branch; an empty repository has none."""
+        return self.main_branch or ""
+
 
 @dataclass(eq=False)
-class Participant:
+class Participant(Participation[User]):
     """What somebody did on a pull request.
 
     ``reviewed_on`` and ``commented_on`` make ``participated_on``: an approver's is the time of the review, anybody
     else's the time of the last comment (schema ``participant`` of Atlassian's API description).
     """
 
-    user: User
-    is_reviewer: bool = False
     review: Review | None = None
     reviewed_on: datetime | None = None
     commented_on: datetime | None = None
@@ -114,35 +117,23 @@ class Comment:
     resolved_on: datetime | None = None
 
 
-@dataclass(eq=False)
-class PullRequest:
-    """``repository`` is the destination; the number is unique only in it."""
+@dataclass(eq=False, kw_only=True)
+class PullRequest(PullRequestWithEnds[User, Repository, Participant]):
+    """``target_branch`` and ``target_commit`` are what Cloud calls the destination."""
 
-    id: int
-    repository: Repository
-    source: Repository
-    source_branch: str
-    destination_branch: str
-    title: str
-    description: str
-    author: User
     created_on: datetime
     updated_on: datetime
-    source_commit: str
-    destination_commit: str
-    draft: bool = False
     state: State = "OPEN"
     close_source_branch: bool = False
     reason: str = ""
     closed_by: User | None = None
-    merge_commit: str | None = None
-    participants: dict[str, Participant] = field(default_factory=dict)
+    participants: Participants[User, Participant] = field(default_factory=lambda: Participants(Participant))
     comments: dict[int, Comment] = field(default_factory=dict)
 
     @property
     def reviewers(self) -> list[User]:
         """The people asked to review."""
-        return [participant.user for participant in self.participants.values() if participant.is_reviewer]
+        return [participant.user for participant in self.participants.reviewers()]
 
 
 @dataclass(eq=False)

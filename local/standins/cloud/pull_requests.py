@@ -9,6 +9,7 @@ from local.standins.cloud.model import Comment, Participant, PullRequest, User
 from local.standins.cloud.serialise import Json, stamp
 from local.standins.cloud.world import RepositoryName, RepositoryWorld
 from local.standins.git import RefChange
+from local.standins.reviews import Participants, make_source_branch, must_have_branch
 from local.standins.world import Events, locked
 
 
@@ -39,30 +40,24 @@ class CloudWorld(RepositoryWorld):
         """
         target = self.repository(repository)
         origin = self.repository(source) if source is not None else target
-        destination = destination_branch or target.main_branch or ""
-        if destination not in target.git.branches:
-            raise ValueError(f"{target.full_name} has no branch {destination or 'at all'}")
+        destination = destination_branch or target.base_branch
+        must_have_branch(target, destination)
         when, writer = self.now(), author or self.owner
-        if source_branch not in origin.git.branches:
-            files = {"work.txt": f"{source_branch}\n"}
-            start = origin.git.branches.get(destination)
-            origin.git.commit(source_branch, files, author=writer, message="Work", when=when, start=start)
+        make_source_branch(origin, source_branch, destination, author=writer, when=when)
         made = PullRequest(
             id=max(target.pull_requests, default=0) + 1,
             repository=target,
             source=origin,
             source_branch=source_branch,
-            destination_branch=destination,
+            target_branch=destination,
             title=title or f"Merge {source_branch}",
             description=description,
             author=writer,
             created_on=when,
             updated_on=when,
-            source_commit=origin.git.branches[source_branch],
-            destination_commit=target.git.branches[destination],
             draft=draft,
             close_source_branch=close_source_branch,
-            participants={user.uuid: Participant(user, is_reviewer=True) for user in reviewers},
+            participants=Participants(Participant, reviewers),
         )
         target.pull_requests[made.id] = made
         return self.announce(made, when, self._event("pullrequest:created", author, self._pull_payload(made)))
@@ -79,11 +74,7 @@ class CloudWorld(RepositoryWorld):
         by: User | None = None,
     ) -> Events[PullRequest]:
         """``pullrequest:updated``: what the edit page changes."""
-        fields = (("title", title), ("description", description), ("draft", draft))
-        for field, value in (*fields, ("destination_branch", destination_branch)):
-            if value is not None:
-                setattr(pull, field, value)
-        pull.destination_commit = pull.repository.git.branches[pull.destination_branch]
+        pull.edit(title=title, description=description, draft=draft, target_branch=destination_branch)
         return self._updated(pull, "pullrequest:updated", by)
 
     @locked
@@ -91,13 +82,12 @@ class CloudWorld(RepositoryWorld):
         self, pull: PullRequest, *, add: Sequence[User] = (), remove: Sequence[User] = (), by: User | None = None
     ) -> Events[PullRequest]:
         """``pullrequest:updated``. A removed reviewer who did something stays as a participant."""
-        for user in add:
-            self._participant(pull, user).is_reviewer = True
+        pull.participants.ask(add)
         for user in remove:
-            participant = pull.participants[user.uuid]
+            participant = pull.participants[user]
             participant.is_reviewer = False
             if participant.review is None and participant.commented_on is None:
-                del pull.participants[user.uuid]
+                del pull.participants[user]
         return self._updated(pull, "pullrequest:updated", by)
 
     # Reviews: the pull request's updated_on stays.
@@ -105,27 +95,27 @@ class CloudWorld(RepositoryWorld):
     @locked
     def approve(self, pull: PullRequest, user: User) -> Events[PullRequest]:
         """``pullrequest:approved`` with ``approval.date``; takes the place of a change request by the same user."""
-        participant, when = self._participant(pull, user), self.now()
+        participant, when = pull.participants.join(user), self.now()
         participant.review, participant.reviewed_on = "approved", when
         return self._reviewed(pull, "pullrequest:approved", "approval", user, when)
 
     @locked
     def unapprove(self, pull: PullRequest, user: User) -> Events[PullRequest]:
         """``pullrequest:unapproved``: whatever the user had decided is withdrawn."""
-        pull.participants[user.uuid].review = None
+        pull.participants[user].review = None
         return self._reviewed(pull, "pullrequest:unapproved", "approval", user, self.now())
 
     @locked
     def request_changes(self, pull: PullRequest, user: User) -> Events[PullRequest]:
         """``pullrequest:changes_request_created`` with ``changes_request.date``."""
-        participant, when = self._participant(pull, user), self.now()
+        participant, when = pull.participants.join(user), self.now()
         participant.review, participant.reviewed_on = "changes_requested", when
         return self._reviewed(pull, "pullrequest:changes_request_created", "changes_request", user, when)
 
     @locked
     def withdraw_changes_request(self, pull: PullRequest, user: User) -> Events[PullRequest]:
         """``pullrequest:changes_request_removed``."""
-        pull.participants[user.uuid].review = None
+        pull.participants[user].review = None
         return self._reviewed(pull, "pullrequest:changes_request_removed", "changes_request", user, self.now())
 
     # Comments.
@@ -134,7 +124,7 @@ class CloudWorld(RepositoryWorld):
     def comment(self, pull: PullRequest, user: User, text: str) -> Events[Comment]:
         """``pullrequest:comment_created``; makes the user a participant."""
         when = self.now()
-        self._participant(pull, user).commented_on = when
+        pull.participants.join(user).commented_on = when
         made = Comment(len(pull.comments) + 1, user, text, when, when)
         pull.comments[made.id] = made
         return self._commented(pull, made, "pullrequest:comment_created", user, when)
@@ -173,15 +163,11 @@ class CloudWorld(RepositoryWorld):
         """``repo:push`` of the destination (and of the source branch, when it is closed with the pull request), then
         ``pullrequest:fulfilled``; pull requests from the destination branch are updated too.
         """
-        self._must_be_open(pull)
+        pull.must_be_open()
         when, user, target = self.now(), by or self.owner, pull.repository
         message = f"Merged in {pull.source_branch} (pull request #{pull.id})"
-        for digits, commit in pull.source.git.commits.items():
-            target.git.commits.setdefault(digits, commit)
-        moved = target.git.merge(pull.source_commit, pull.destination_branch, author=user, message=message, when=when)
-        changes = [moved]
+        changes = [pull.merge_into_target(author=user, message=message, when=when)]
         self._close(pull, when, user)
-        pull.state, pull.merge_commit = "MERGED", moved.new
         if pull.close_source_branch and pull.source is target:
             old = target.git.branches.pop(pull.source_branch, None)
             changes.append(RefChange(pull.source_branch, "branch", old, None))
@@ -192,7 +178,7 @@ class CloudWorld(RepositoryWorld):
     @locked
     def decline(self, pull: PullRequest, *, reason: str = "", by: User | None = None) -> Events[PullRequest]:
         """``pullrequest:rejected``."""
-        self._must_be_open(pull)
+        pull.must_be_open()
         when = self.now()
         self._close(pull, when, by or self.owner)
         pull.state, pull.reason = "DECLINED", reason
@@ -201,7 +187,7 @@ class CloudWorld(RepositoryWorld):
     @locked
     def supersede(self, pull: PullRequest) -> Events[PullRequest]:
         """Another pull request takes its place. No event is known for that, so none is sent."""
-        self._must_be_open(pull)
+        pull.must_be_open()
         when = self.now()
         self._close(pull, when, None)
         pull.state = "SUPERSEDED"
@@ -209,15 +195,8 @@ class CloudWorld(RepositoryWorld):
 
     # What a change causes.
 
-    def _must_be_open(self, pull: PullRequest) -> None:
-        if pull.state != "OPEN":
-            raise ValueError(f"pull request {pull.id} is {pull.state}")
-
     def _close(self, pull: PullRequest, when: datetime, user: User | None) -> None:
         pull.updated_on, pull.closed_by = when, user
-
-    def _participant(self, pull: PullRequest, user: User) -> Participant:
-        return pull.participants.setdefault(user.uuid, Participant(user))
 
     def _updated(self, pull: PullRequest, key: str, by: User | None) -> Events[PullRequest]:
         pull.updated_on = self.now()

@@ -249,10 +249,7 @@ class Serialiser:
             self.branch(repository, change.name, digits, change.kind) if digits else None
             for digits in (change.old, change.new)
         )
-        known = {commit.hash for commit in repository.git.log(change.old)} if change.old else set()
-        commits = (
-            [commit for commit in repository.git.log(change.new) if commit.hash not in known] if change.new else []
-        )
+        commits = repository.git.log(change.new, since=change.old) if change.new else []
         return {
             "old": old,
             "new": new,
@@ -299,7 +296,7 @@ class Serialiser:
             "draft": pull.draft,
             "author": self.user(pull.author),
             "source": self._end(pull.source, pull.source_branch, pull.source_commit),
-            "destination": self._end(pull.repository, pull.destination_branch, pull.destination_commit),
+            "destination": self._end(pull.repository, pull.target_branch, pull.target_commit),
             "merge_commit": (
                 {**self.commit_short(pull.repository, merge_commit), "hash": merge_commit} if merge_commit else None
             ),

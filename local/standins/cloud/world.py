@@ -8,14 +8,16 @@ from datetime import datetime
 
 from local.standins.cloud.model import Hook, Project, PullRequest, Repository, Role, User, Workspace
 from local.standins.cloud.serialise import Json, Serialiser, Site, stamp
-from local.standins.git import Git, RefChange
-from local.standins.world import Events, World, locked, slugify
+from local.standins.git import RefChange
+from local.standins.refs import RefWorld, add_commits
+from local.standins.reviews import follow_branches
+from local.standins.world import Events, locked, slugify
 
 RepositoryName = Repository | str
 ProjectName = Project | str
 
 
-class RepositoryWorld(World):
+class RepositoryWorld(RefWorld[User, Repository]):
     """The part of the world without pull requests.
 
     A repository may be given as the object, its slug or its ``{uuid}``, a project as the object or its key. Changes
@@ -252,35 +254,10 @@ class RepositoryWorld(World):
         empty repository becomes the main branch.
         """
         pushed, when = self.repository(repository), self.now()
-        git = pushed.git
-        old = git.branches.get(branch)
-        start = git.branches.get(pushed.main_branch or "")
-        for number in range(commits):
-            changes = files if files is not None else {"work.txt": f"{branch} {len(git.commits)} {number}\n"}
-            git.commit(branch, changes, author=by or self.owner, message=message, when=when, start=start)
+        author = by or self.owner
+        moved = add_commits(pushed, branch, files, author=author, message=message, commits=commits, when=when)
         pushed.main_branch = pushed.main_branch or branch
-        return self._pushed(pushed, [RefChange(branch, "branch", old, git.branches[branch])], when, by)
-
-    @locked
-    def create_branch(
-        self, repository: RepositoryName, branch: str, at: str | None = None, *, by: User | None = None
-    ) -> Events[Repository]:
-        """A new branch at a revision (the main branch's head): a push without new commits."""
-        return self._create_ref(repository, "branch", branch, at, by)
-
-    @locked
-    def create_tag(
-        self, repository: RepositoryName, tag: str, at: str | None = None, *, by: User | None = None
-    ) -> Events[Repository]:
-        """A new tag at a revision (the main branch's head)."""
-        return self._create_ref(repository, "tag", tag, at, by)
-
-    @locked
-    def remove_branch(self, repository: RepositoryName, branch: str, *, by: User | None = None) -> Events[Repository]:
-        """A push whose change has ``new: null``."""
-        pushed = self.repository(repository)
-        old = pushed.git.branches.pop(branch)
-        return self._pushed(pushed, [RefChange(branch, "branch", old, None)], self.now(), by)
+        return self._pushed(pushed, [moved], when, by)
 
     # What a change causes.
 
@@ -290,23 +267,13 @@ class RepositoryWorld(World):
     def _new_repository(self, project: Project, name: str, slug: str, when: datetime) -> Repository:
         self._must_be_free(slug)
         uuid = f"{{{self.new_uuid()}}}"
-        made = Repository(uuid, slug, name, self.workspace, project, self.owner, when, when, git=Git())
+        made = Repository(uuid, slug, name, self.workspace, project, self.owner, when, when)
         self.repositories.append(made)
         return made
 
     def _must_be_free(self, slug: str, *, but: Repository | None = None) -> None:
         if any(one.slug == slug and one is not but for one in self.repositories):
             raise ValueError(f"there is a repository {slug} already")
-
-    def _create_ref(
-        self, repository: RepositoryName, kind: str, name: str, at: str | None, by: User | None
-    ) -> Events[Repository]:
-        pushed = self.repository(repository)
-        commit = pushed.git.resolve(at or pushed.main_branch or "")
-        if commit is None:
-            raise ValueError(f"{pushed.full_name} has no commit {at or 'yet'}")
-        (pushed.git.branches if kind == "branch" else pushed.git.tags)[name] = commit.hash
-        return self._pushed(pushed, [RefChange(name, kind, None, commit.hash)], self.now(), by)
 
     def _described(self, repository: Repository) -> Json:
         links = self.write.repository_short(repository)["links"]
@@ -329,8 +296,8 @@ class RepositoryWorld(World):
     ) -> Events[Repository]:
         repository.updated_on = when
         events = [self._push_event(repository, changes, by)]
-        moved = {change.name for change in changes if change.kind == "branch" and change.new}
-        for pull in self._pulls_from(repository, moved):
+        pulls = [pull for target in self.repositories for pull in target.pull_requests.values()]
+        for pull, _ in follow_branches(pulls, repository, changes):
             pull.updated_on = when
             payload = self._pull_payload(pull)
             events += [self._event(key, by, payload) for key in ("pullrequest:push", "pullrequest:updated")]
@@ -340,20 +307,6 @@ class RepositoryWorld(World):
         written = [self.write.push_change(repository, change) for change in changes]
         payload = {"push": {"changes": written}, "repository": self.write.repository_in_webhook(repository)}
         return self._event("repo:push", by, payload)
-
-    def _pulls_from(self, repository: Repository, branches: set[str]) -> list[PullRequest]:
-        """The open pull requests whose source moved; those that only see their destination move change silently."""
-        found = []
-        for target in self.repositories:
-            for pull in target.pull_requests.values():
-                if pull.state != "OPEN":
-                    continue
-                if pull.source is repository and pull.source_branch in branches:
-                    pull.source_commit = repository.git.branches[pull.source_branch]
-                    found.append(pull)
-                if target is repository and pull.destination_branch in branches:
-                    pull.destination_commit = repository.git.branches[pull.destination_branch]
-        return found
 
     def _pull_payload(self, pull: PullRequest) -> Json:
         return {

@@ -36,8 +36,7 @@ class HistoryApi(ServerApi):
         repository = self.repository(request)
         head = self._commit(repository, request.value("until"))
         since = request.value("since")
-        known = repository.git.log(self._commit(repository, since).hash) if since else []
-        commits = [commit for commit in repository.git.log(head.hash) if commit not in known]
+        commits = repository.git.log(head.hash, since=self._commit(repository, since).hash if since else None)
         return Answer(200, page_of(commits, request, self.world.write.commit, largest=self.page_limit))
 
     def get_commit(self, request: Request) -> Answer:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from local.standins.git import Git
+from local.standins.refs import RepositoryWithRefs
+from local.standins.reviews import Participants, Participation, PullRequestWithEnds
 
 Permission = Literal["REPO_READ", "REPO_WRITE", "REPO_ADMIN"]
 PERMISSIONS: tuple[Permission, ...] = ("REPO_READ", "REPO_WRITE", "REPO_ADMIN")
@@ -49,7 +50,7 @@ class Project:
 
 
 @dataclass(eq=False)
-class Repository:
+class Repository(RepositoryWithRefs[User]):
     """``default_branch`` is what is configured and may not exist yet; ``permission`` is what the credential may do
     here, None: nothing at all.
     """
@@ -64,7 +65,6 @@ class Repository:
     origin: Repository | None = None
     default_branch: str = "main"
     permission: Permission | None = "REPO_ADMIN"
-    git: Git[User] = field(default_factory=Git)
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
     last_pull_request: int = 0
 
@@ -73,13 +73,16 @@ class Repository:
         """``KEY/slug``."""
         return f"{self.project.key}/{self.slug}"
 
+    @property
+    def base_branch(self) -> str:
+        """The default branch, which may not exist yet."""
+        return self.default_branch
+
 
 @dataclass(eq=False)
-class Participant:
+class Participant(Participation[User]):
     """Somebody's part in a pull request; ``reviewed_commit`` is the source commit they last decided on."""
 
-    user: User
-    is_reviewer: bool = False
     status: Status = "UNAPPROVED"
     reviewed_commit: str | None = None
 
@@ -97,34 +100,22 @@ class Comment:
     parent: int | None = None
 
 
-@dataclass(eq=False)
-class PullRequest:
-    """``repository`` is the target; the number is unique only in it. ``version`` is the optimistic lock."""
+@dataclass(eq=False, kw_only=True)
+class PullRequest(PullRequestWithEnds[User, Repository, Participant]):
+    """``version`` is the optimistic lock."""
 
-    id: int
-    repository: Repository
-    source: Repository
-    source_branch: str
-    target_branch: str
-    title: str
-    description: str
-    author: User
     created: datetime
     updated: datetime
-    source_commit: str
-    target_commit: str
-    draft: bool = False
     version: int = 0
     state: State = "OPEN"
     closed: datetime | None = None
-    merge_commit: str | None = None
-    participants: dict[int, Participant] = field(default_factory=dict)
+    participants: Participants[User, Participant] = field(default_factory=lambda: Participants(Participant))
     comments: dict[int, Comment] = field(default_factory=dict)
 
     @property
     def reviewers(self) -> list[Participant]:
         """The people asked to review, with what they decided."""
-        return [participant for participant in self.participants.values() if participant.is_reviewer]
+        return self.participants.reviewers()
 
 
 @dataclass(eq=False)

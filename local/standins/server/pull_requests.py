@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from local.standins.reviews import Participants, make_source_branch, must_have_branch
 from local.standins.server.model import Comment, Participant, PullRequest, Status, User
 from local.standins.server.serialise import Json, minimal_ref
 from local.standins.server.world import RepositoryName, RepositoryWorld
@@ -45,14 +46,10 @@ class ServerWorld(RepositoryWorld):
         """
         target = self.repository(repository)
         origin = self.repository(source) if source is not None else target
-        destination = target_branch or target.default_branch
-        if destination not in target.git.branches:
-            raise ValueError(f"{target.full_name} has no branch {destination}")
+        destination = target_branch or target.base_branch
+        must_have_branch(target, destination)
         when, writer = self.now(), author or self.administrator
-        if source_branch not in origin.git.branches:
-            files = {"work.txt": f"{source_branch}\n"}
-            start = origin.git.branches.get(destination)
-            origin.git.commit(source_branch, files, author=writer, message="Work", when=when, start=start)
+        make_source_branch(origin, source_branch, destination, author=writer, when=when)
         target.last_pull_request += 1
         made = PullRequest(
             id=target.last_pull_request,
@@ -65,10 +62,8 @@ class ServerWorld(RepositoryWorld):
             author=writer,
             created=when,
             updated=when,
-            source_commit=origin.git.branches[source_branch],
-            target_commit=target.git.branches[destination],
             draft=draft,
-            participants={user.id: Participant(user, is_reviewer=True) for user in reviewers},
+            participants=Participants(Participant, reviewers),
         )
         target.pull_requests[made.id] = made
         return self._told(made, "pr:opened", author, when)
@@ -92,11 +87,7 @@ class ServerWorld(RepositoryWorld):
         }
         if draft is not None:
             before["previousDraft"] = pull.draft
-        fields = (("title", title), ("description", description), ("draft", draft), ("target_branch", target_branch))
-        for field, value in fields:
-            if value is not None:
-                setattr(pull, field, value)
-        pull.target_commit = pull.repository.git.branches[pull.target_branch]
+        pull.edit(title=title, description=description, draft=draft, target_branch=target_branch)
         return self._told(pull, "pr:modified", by, self._touch(pull), before)
 
     def retarget(self, pull: PullRequest, target_branch: str, *, by: User | None = None) -> Events[PullRequest]:
@@ -108,10 +99,9 @@ class ServerWorld(RepositoryWorld):
         self, pull: PullRequest, *, add: Sequence[User] = (), remove: Sequence[User] = (), by: User | None = None
     ) -> Events[PullRequest]:
         """``pr:reviewer:updated``."""
-        for user in add:
-            self._participant(pull, user).is_reviewer = True
+        pull.participants.ask(add)
         for user in remove:
-            del pull.participants[user.id]
+            del pull.participants[user]
         when, write = self._touch(pull), self.write.webhook
         changed = {
             "addedReviewers": [write.user(user) for user in add],
@@ -136,7 +126,7 @@ class ServerWorld(RepositoryWorld):
     @locked
     def review(self, pull: PullRequest, user: User, status: Status) -> Events[PullRequest]:
         """Somebody decides."""
-        participant = self._participant(pull, user)
+        participant = pull.participants.join(user)
         before, participant.status = participant.status, status
         participant.reviewed_commit = pull.source_commit
         decided = {"participant": self.write.webhook.participant(participant), "previousStatus": before}
@@ -148,7 +138,7 @@ class ServerWorld(RepositoryWorld):
     def comment(self, pull: PullRequest, user: User, text: str, *, parent: Comment | None = None) -> Events[Comment]:
         """``pr:comment:added``; makes the user a participant."""
         if user is not pull.author:
-            self._participant(pull, user)
+            pull.participants.join(user)
         when = self.now()
         made = Comment(self.new_id(), user, text, when, when, parent=parent.id if parent else None)
         pull.comments[made.id] = made
@@ -175,15 +165,11 @@ class ServerWorld(RepositoryWorld):
         """``repo:refs_changed`` of the target, then ``pr:merged`` with ``properties.mergeCommit``; pull requests
         from the target branch are updated too.
         """
-        self._must_be_open(pull)
-        when, user, target = self.now(), by or self.administrator, pull.repository
-        for digits, commit in pull.source.git.commits.items():
-            target.git.commits.setdefault(digits, commit)
-        message = f"Merge pull request #{pull.id}"
-        moved = target.git.merge(pull.source_commit, pull.target_branch, author=user, message=message, when=when)
-        pull.state, pull.merge_commit = "MERGED", moved.new
+        pull.must_be_open()
+        when, user = self.now(), by or self.administrator
+        moved = pull.merge_into_target(author=user, message=f"Merge pull request #{pull.id}", when=when)
         pull.updated, pull.closed, pull.version = when, when, pull.version + 1
-        events: Events[PullRequest] = Events(pull, self._pushed(target, [moved], when, user))
+        events: Events[PullRequest] = Events(pull, self._pushed(pull.repository, [moved], when, user))
         payload = {"pullRequest": self.write.webhook.pull_request(pull)}
         events += self.announce(pull, when, self._event("pr:merged", when, user, payload))
         return events
@@ -191,7 +177,7 @@ class ServerWorld(RepositoryWorld):
     @locked
     def decline(self, pull: PullRequest, *, by: User | None = None) -> Events[PullRequest]:
         """``pr:declined``."""
-        self._must_be_open(pull)
+        pull.must_be_open()
         when = self._touch(pull)
         pull.state, pull.closed = "DECLINED", when
         return self._told(pull, "pr:declined", by, when)
@@ -213,16 +199,9 @@ class ServerWorld(RepositoryWorld):
 
     # What a change causes.
 
-    def _must_be_open(self, pull: PullRequest) -> None:
-        if pull.state != "OPEN":
-            raise ValueError(f"pull request {pull.id} is {pull.state}")
-
     def _touch(self, pull: PullRequest) -> datetime:
         pull.updated, pull.version = self.now(), pull.version + 1
         return pull.updated
-
-    def _participant(self, pull: PullRequest, user: User) -> Participant:
-        return pull.participants.setdefault(user.id, Participant(user))
 
     def _told(
         self, pull: PullRequest, key: str, by: User | None, when: datetime, more: Json | None = None

@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from local.standins.git import RefChange
-from local.standins.server.model import Hook, Permission, Project, PullRequest, Repository, User
+from local.standins.refs import RefWorld, add_commits
+from local.standins.reviews import follow_branches
+from local.standins.server.model import Hook, Permission, Project, Repository, User
 from local.standins.server.serialise import Json, Serialiser, Style, offset_time
-from local.standins.world import Events, World, locked, slugify
+from local.standins.world import Events, locked, slugify
 
 RepositoryName = Repository | str
 ProjectName = Project | str
 
 
-class RepositoryWorld(World):
+class RepositoryWorld(RefWorld[User, Repository]):
     """The part of the world without pull requests.
 
     A repository may be given as the object or as ``KEY/slug``, a project as the object or its key. Changes are made
@@ -231,33 +233,9 @@ class RepositoryWorld(World):
         open pull request from it. A branch that does not exist starts at the default branch's head.
         """
         pushed, when = self.repository(repository), self.now()
-        git, name = pushed.git, branch or pushed.default_branch
-        old, start = git.branches.get(name), git.branches.get(pushed.default_branch)
-        for number in range(commits):
-            changes = files if files is not None else {"work.txt": f"{name} {len(git.commits)} {number}\n"}
-            git.commit(name, changes, author=by or self.administrator, message=message, when=when, start=start)
-        return self._pushed(pushed, [RefChange(name, "branch", old, git.branches[name])], when, by)
-
-    @locked
-    def create_branch(
-        self, repository: RepositoryName, branch: str, at: str | None = None, *, by: User | None = None
-    ) -> Events[Repository]:
-        """A new branch at a revision (the default branch's head); its ``fromHash`` is all zeros."""
-        return self._create_ref(repository, "branch", branch, at, by)
-
-    @locked
-    def create_tag(
-        self, repository: RepositoryName, tag: str, at: str | None = None, *, by: User | None = None
-    ) -> Events[Repository]:
-        """A new tag at a revision (the default branch's head)."""
-        return self._create_ref(repository, "tag", tag, at, by)
-
-    @locked
-    def remove_branch(self, repository: RepositoryName, branch: str, *, by: User | None = None) -> Events[Repository]:
-        """A change whose ``toHash`` is all zeros."""
-        pushed = self.repository(repository)
-        old = pushed.git.branches.pop(branch)
-        return self._pushed(pushed, [RefChange(branch, "branch", old, None)], self.now(), by)
+        name, author = branch or pushed.default_branch, by or self.administrator
+        moved = add_commits(pushed, name, files, author=author, message=message, commits=commits, when=when)
+        return self._pushed(pushed, [moved], when, by)
 
     @locked
     def ping(self) -> Events[None]:
@@ -292,16 +270,6 @@ class RepositoryWorld(World):
         payload = {"old": old, "new": self.write.webhook.repository(repository)}
         return self.announce(repository, when, self._event("repo:modified", when, by, payload))
 
-    def _create_ref(
-        self, repository: RepositoryName, kind: str, name: str, at: str | None, by: User | None
-    ) -> Events[Repository]:
-        pushed = self.repository(repository)
-        commit = pushed.git.resolve(at or pushed.default_branch)
-        if commit is None:
-            raise ValueError(f"{pushed.full_name} has no commit {at or 'yet'}")
-        (pushed.git.branches if kind == "branch" else pushed.git.tags)[name] = commit.hash
-        return self._pushed(pushed, [RefChange(name, kind, None, commit.hash)], self.now(), by)
-
     def _pushed(
         self, repository: Repository, changes: list[RefChange], when: datetime, by: User | None
     ) -> Events[Repository]:
@@ -311,27 +279,13 @@ class RepositoryWorld(World):
             "changes": [write.ref_change(change) for change in changes],
         }
         if new is not None:
-            known, reachable = (repository.git.log(digits) if digits else [] for digits in (changes[0].old, new))
-            payload["commits"] = [write.commit(commit) for commit in reachable if commit not in known][:5]
+            commits = repository.git.log(new, since=changes[0].old)
+            payload["commits"] = [write.commit(commit) for commit in commits[:5]]
             payload["toCommit"] = write.commit(repository.git.commits[new])
         events = [self._event("repo:refs_changed", when, by, payload)]
-        moved = {change.name for change in changes if change.kind == "branch" and change.new}
-        for pull, previous in self._pulls_from(repository, moved):
+        pulls = [pull for target in self.repositories for pull in target.pull_requests.values()]
+        for pull, previous in follow_branches(pulls, repository, changes):
             pull.updated, pull.version = when, pull.version + 1
             payload = {"pullRequest": write.pull_request(pull), "previousFromHash": previous}
             events.append(self._event("pr:from_ref_updated", when, by, payload))
         return self.announce(repository, when, *events)
-
-    def _pulls_from(self, repository: Repository, branches: set[str]) -> list[tuple[PullRequest, str]]:
-        """The open pull requests whose source moved, with where it was; a moved target changes them silently."""
-        found = []
-        for target in self.repositories:
-            for pull in target.pull_requests.values():
-                if pull.state != "OPEN":
-                    continue
-                if pull.source is repository and pull.source_branch in branches:
-                    found.append((pull, pull.source_commit))
-                    pull.source_commit = repository.git.branches[pull.source_branch]
-                if target is repository and pull.target_branch in branches:
-                    pull.target_commit = repository.git.branches[pull.target_branch]
-        return found
