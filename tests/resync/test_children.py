@@ -166,8 +166,11 @@ def renamed(world: World, count: int, still_open: int) -> ChildrenJob:
 
 
 def test_open_pull_requests_follow_with_one_page_and_the_others_with_a_read_each(world: World) -> None:
-    progress = world.worker().run(renamed(world, 4, still_open=3))
+    job = renamed(world, 4, still_open=3)
+    world.jobs.clear()
+    progress = world.worker().run(job)
     assert progress.finished
+    assert world.jobs == []
     assert world.held("pull-request") == {f"acme/new/{number}" for number in range(1, 5)}
     assert world.reads == [4]
 

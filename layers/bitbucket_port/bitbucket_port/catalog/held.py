@@ -16,6 +16,8 @@ from bitbucket_port.catalog.settle import BUSY_SECONDS, Settled, Settlement, Wri
 from bitbucket_port.errors import BusyError, TransientError
 from bitbucket_port.mapping.model import Mapped
 
+CONTAINERS = ("project", "repository")
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -131,7 +133,7 @@ class LeasedWriter:
         )
         held.settlement = settlement
         settled = settlement.settle(mapped, intended=intended)
-        if item.known and _moved(item.facts, facts):
+        if item.known and item.key.kind in CONTAINERS and _moved(item.facts, facts):
             self._followers.follow(item.key, item.facts, facts)
         problems = (*(str(problem) for problem in mapped.problems), *settled.problems)
         self.commit(held, result.commit(item, settled, facts, problems))
