@@ -356,7 +356,11 @@ def test_the_two_commands_lead_to_the_runner_and_the_tests() -> None:
 
     def recipe(target: str) -> str:
         return subprocess.run(
-            ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+            ["make", "--dry-run", "--no-print-directory", target],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.splitlines()[-1]
 
     assert recipe("run").strip().endswith("python -m local")
