@@ -1,0 +1,86 @@
+"""One clock for the whole machine: functions, queues, schedules and stand-ins agree on the time of day.
+
+It runs ``scale`` times as fast as the machine's own, and can be put forward. Every process reads it from one small file,
+so that putting it forward is seen everywhere at once.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import time
+from pathlib import Path
+
+_STATE = struct.Struct("=QdddQ")  # Edition, monotonic seconds, epoch seconds at that moment, scale, edition again.
+_real_monotonic, _real_sleep, _real_time = time.monotonic, time.sleep, time.time
+
+
+class Clock:
+    """Simulated time.
+
+    ``path`` is the file that processes share; it is made by the first and opened by the others. ``scale`` (simulated
+    seconds in a real one) counts only for the first.
+    """
+
+    def __init__(self, path: Path, *, scale: float = 1.0) -> None:
+        self.path = path
+        made = not path.exists()
+        with path.open("x+b" if made else "r+b") as file:
+            if made:
+                file.write(_STATE.pack(1, _real_monotonic(), _real_time(), scale, 1))
+                file.flush()
+            self._memory = mmap.mmap(file.fileno(), _STATE.size)
+
+    @property
+    def scale(self) -> float:
+        """Simulated seconds in a real one."""
+        return self._read()[2]
+
+    def now(self) -> float:
+        """Epoch seconds, simulated."""
+        began, epoch, scale = self._read()
+        return epoch + (_real_monotonic() - began) * scale
+
+    def monotonic(self) -> float:
+        """The same: simulated time never goes back."""
+        return self.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for that much simulated time; returns early when the clock is put forward past its end."""
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0:
+            _real_sleep(min(self.real(left), 0.05))
+
+    def real(self, seconds: float) -> float:
+        """Real seconds that so many simulated ones take."""
+        return seconds / self.scale
+
+    def advance(self, seconds: float) -> None:
+        """Put the clock forward. One process only may do this. Raises ValueError for a step back."""
+        if seconds < 0:
+            raise ValueError(f"the clock cannot go back by {-seconds} s")
+        self._write(self.now() + seconds, self.scale)
+
+    def run_at(self, scale: float) -> None:
+        """Run at another speed from now on. One process only may do this."""
+        self._write(self.now(), scale)
+
+    def _read(self) -> tuple[float, float, float]:
+        while True:
+            first, began, epoch, scale, last = _STATE.unpack_from(self._memory)
+            if first == last:  # Else another process is just writing.
+                return began, epoch, scale
+
+    def _write(self, epoch: float, scale: float) -> None:
+        edition = _STATE.unpack_from(self._memory)[0] + 1
+        struct.pack_into("=Q", self._memory, 0, edition)
+        struct.pack_into("=ddd", self._memory, 8, _real_monotonic(), epoch, scale)
+        struct.pack_into("=Q", self._memory, _STATE.size - 8, edition)
+
+
+def rule_this_process(clock: Clock) -> None:
+    """Have ``time.time``, ``time.monotonic`` and ``time.sleep`` of this process tell simulated time.
+
+    To be called before anything imports these functions by name. Waiting for sockets and locks stays real.
+    """
+    time.time, time.monotonic, time.sleep = clock.now, clock.monotonic, clock.sleep
