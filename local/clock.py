@@ -1,6 +1,6 @@
 """One clock for the whole machine: functions, queues, schedules and stand-ins agree on the time of day.
 
-It runs ``scale`` times as fast as the machine's own, and can be put forward. Every process reads it from one small file,
+It runs ``scale`` times as fast as the machine's own, and can be put forward. All processes read it from one small file,
 so that putting it forward is seen everywhere at once.
 """
 
@@ -83,4 +83,5 @@ def rule_this_process(clock: Clock) -> None:
 
     To be called before anything imports these functions by name. Waiting for sockets and locks stays real.
     """
-    time.time, time.monotonic, time.sleep = clock.now, clock.monotonic, clock.sleep
+    time.time, time.monotonic = clock.now, clock.monotonic
+    time.sleep = clock.sleep  # type: ignore[assignment]  # It takes whatever time.sleep takes.

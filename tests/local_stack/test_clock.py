@@ -41,7 +41,12 @@ def test_it_never_goes_back(tmp_path: Path) -> None:
 
 def test_a_sleeper_wakes_when_it_is_put_forward(tmp_path: Path) -> None:
     clock, woke = Clock(tmp_path / "clock"), threading.Event()
-    threading.Thread(target=lambda: (clock.sleep(3600), woke.set()), daemon=True).start()
+
+    def sleep() -> None:
+        clock.sleep(3600)
+        woke.set()
+
+    threading.Thread(target=sleep, daemon=True).start()
     assert not woke.wait(0.1)
     clock.advance(3600)
     assert woke.wait(10)
