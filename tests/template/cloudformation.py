@@ -1,10 +1,11 @@
-"""What CloudFormation makes of a template's conditions and rules, as far as ours uses them."""
+"""What CloudFormation makes of a template's conditions, as far as ours uses them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from local.rules import broken
 from scripts.sam_template import Template
 
 ABSENT = object()
@@ -36,7 +37,7 @@ def evaluate(template: Template, value: Any, values: Mapping[str, str]) -> Any:
 
 
 def holds(template: Template, condition: Any, values: Mapping[str, str]) -> bool:
-    """Whether a condition or assertion is true."""
+    """Whether a condition is true."""
     (name, argument), *_ = condition.items()
     if name == "Fn::Equals":
         left, right = (evaluate(template, side, values) for side in argument)
@@ -53,12 +54,7 @@ def holds(template: Template, condition: Any, values: Mapping[str, str]) -> bool
 def refusals(template: Template, given: Mapping[str, str]) -> list[str]:
     """The names of the rules that refuse a deployment with these parameters."""
     values = parameters(template, given)
-    return [
-        name
-        for name, rule in template["Rules"].items()
-        if holds(template, rule["RuleCondition"], values)
-        and not all(holds(template, assertion["Assert"], values) for assertion in rule["Assertions"])
-    ]
+    return [name for name, rule in template["Rules"].items() if broken({name: rule}, values)]
 
 
 def resources(template: Template, given: Mapping[str, str]) -> dict[str, Any]:
