@@ -12,6 +12,7 @@ import copy
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from local.standins.http import Answer, Recorded, Refused, Request, Route, StandIn
 from local.standins.port_catalog import META, Catalog, Json, Key
@@ -87,6 +88,16 @@ class PortStandIn(StandIn):
                 key: copy.deepcopy({name: entity[name] for name in (*META, "properties", "relations")})
                 for key, entity in self._catalog.entities.items()
             }
+
+    def memory(self) -> dict[str, Any]:
+        """Blueprints and entities, to be given to ``recall`` of another stand-in, perhaps in another process."""
+        with self.lock:
+            return copy.deepcopy(vars(self._catalog))
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Hold what the stand-in held whose ``memory`` this is."""
+        with self.lock:
+            vars(self._catalog).update(copy.deepcopy(memory))
 
     def calls(self) -> list[Recorded]:
         """The requests answered, without those for an access token."""

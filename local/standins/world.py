@@ -16,6 +16,7 @@ from local.standins.webhook import Product, Webhook
 
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
+_OF_THIS_PROCESS = {"lock", "now", "depth", "site", "style", "write", "_subscribers", "_untold"}
 
 
 class TickingClock:
@@ -87,6 +88,16 @@ class World:
     def subscribe(self, callback: Callable[[Webhook], None]) -> None:
         """Call ``callback`` with every webhook from now on, in order, in the thread that made the change."""
         self._subscribers.append(callback)
+
+    def memory(self) -> dict[str, Any]:
+        """All that is in the world, to be given to ``recall`` of another one, perhaps in another process."""
+        with self.lock:
+            return {name: value for name, value in vars(self).items() if name not in _OF_THIS_PROCESS}
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Be as the world was whose ``memory`` this is; nobody is told."""
+        with self.lock:
+            vars(self).update(memory)
 
     def new_uuid(self) -> str:
         """A version 4 UUID without braces."""
