@@ -1,91 +1,65 @@
-"""The stack's functions as processes: each invocation has one to itself, as in Lambda."""
+"""The stack's functions: each invocation has an execution environment to itself, as in Lambda."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
-import subprocess
-import sys
 import threading
-import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-HOST = Path(__file__).with_name("function_host.py")
-COLD_START_SECONDS = 30.0
+from local import layers as built
+from local.clock import Clock
+from local.concurrency import Concurrency
+from local.execution import (
+    INIT_SECONDS,
+    Configuration,
+    Environment,
+    ExecutionEnvironment,
+    FunctionError,
+    InitTimedOutError,
+    Platform,
+    TimedOutError,
+)
+from local.template import ACCOUNT, REGION
 
+__all__ = [
+    "ExecutionEnvironment",
+    "Function",
+    "FunctionError",
+    "RequestTooLargeError",
+    "ThrottledError",
+    "TimedOutError",
+]
 
-class FunctionError(Exception):
-    """The handler raised, its process died or its time ran out; the text says which."""
+LARGEST_EVENT = 6 * 1024 * 1024
+"""Bytes of an event that is waited for (AWS Lambda Developer Guide, "Lambda quotas")."""
+KEPT = 8
+"""Environments of one function that are kept although they have nothing to do."""
+_starts = threading.BoundedSemaphore(max(2, os.cpu_count() or 2))
+"""How many environments may be starting on this machine: more would only make each of them slower."""
 
 
 class ThrottledError(FunctionError):
-    """All processes this function may have are busy."""
+    """The account, or what is reserved for the function, has no execution left."""
 
 
-class _Process:
-    """One execution environment."""
+class RequestTooLargeError(FunctionError):
+    """The event is larger than Lambda takes."""
 
-    def __init__(self, folder: Path, layers: Path, handler: str, environment: Mapping[str, str], log: IO[str]) -> None:
-        read_end, write_end = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(HOST), str(write_end), handler],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            text=True,
-            pass_fds=(write_end,),
-            process_group=0,  # Ctrl-C is for the command that started us; this process ends with its input.
-            env={**environment, "PYTHONPATH": f"{folder}{os.pathsep}{layers}"},
-        )
-        os.close(write_end)
-        self._answers = os.fdopen(read_end)
-        self._read(COLD_START_SECONDS, "did not start")
 
-    def invoke(self, event: Any, timeout: float) -> Any:
-        """The handler's result; raises FunctionError."""
-        request = {"event": event, "id": str(uuid.uuid4()), "deadline": time.time() + timeout}
-        if self._process.stdin is None:
-            raise FunctionError("the function's process takes no input")
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise FunctionError("the function's process died") from error
-        answer = self._read(timeout, f"was stopped after {timeout:.0f} s")
-        if "error" in answer:
-            raise FunctionError(f"the handler raised {answer['error']}")
-        return answer["result"]
-
-    def _read(self, timeout: float, otherwise: str) -> Any:
-        ready, _, _ = select.select([self._answers], [], [], timeout)
-        line = self._answers.readline() if ready else ""
-        if not line:
-            self.stop()
-            raise FunctionError(f"the function {'died' if ready else otherwise}")
-        return json.loads(line)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can take another invocation."""
-        return self._process.poll() is None
-
-    def stop(self) -> None:
-        """Kill it."""
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._answers.close()
+def _nobody(_environment: ExecutionEnvironment) -> None:
+    """For functions of whose environments nobody needs to know."""
 
 
 class Function:
-    """One function of the stack; processes are started when they are needed and kept for the next invocation.
+    """One function. Environments are started when they are needed and kept for the next invocation.
 
-    ``environment`` holds its variables; ``invocations`` counts.
+    ``folder`` is what would be ``/var/task``, ``layers`` what would be unpacked in ``/opt``. ``timeout`` is in
+    simulated seconds, ``memory`` in MB. ``on_start`` is told of an environment before its code runs, ``on_end`` when
+    its process is gone. ``environment`` holds the function's variables and may be changed: the next cold start reads
+    it; what Lambda itself sets is added there. ``invocations`` and ``cold_starts`` count.
     """
 
     def __init__(
@@ -93,68 +67,139 @@ class Function:
         name: str,
         *,
         folder: Path,
-        layers: Path,
+        layers: Sequence[Path],
         handler: str,
-        environment: Mapping[str, str],
+        environment: MutableMapping[str, str],
         timeout: float,
+        memory: int,
         log: Path,
-        concurrency: int = 8,
+        clock: Clock,
+        concurrency: Concurrency,
+        reserved: int | None = None,
+        log_group: str = "",
+        on_start: Callable[[ExecutionEnvironment], None] = _nobody,
+        on_end: Callable[[ExecutionEnvironment], None] = _nobody,
     ) -> None:
         self.name = name
-        self._folder, self._layers, self._handler = folder, layers, handler
-        self.environment, self._timeout = environment, timeout
+        self.environment, self.timeout = environment, timeout
+        group = log_group or f"/aws/lambda/{name}"
+        self._configuration = Configuration(
+            name, folder.resolve(), layers, built.runtime(), handler, memory, REGION, ACCOUNT, group
+        )
         self._log = log.open("a", encoding="utf-8")
-        self._slots = threading.BoundedSemaphore(concurrency)
-        self._idle: list[_Process] = []
-        self._all: list[_Process] = []
-        self._lock = threading.Lock()
+        self._platform = Platform(clock, self._log, on_start, on_end)
+        self._concurrency = concurrency
+        if reserved is not None:
+            concurrency.reserve(self, reserved)
+        self._changed = threading.Condition()
+        self._idle: list[Environment] = []
+        self._all: list[Environment] = []
+        self._busy = 0
+        self._stopped = False
         self.invocations = 0
+        self.cold_starts = 0
 
     def invoke(self, event: Any) -> Any:
-        """The handler's result. Raises ThrottledError when it is too busy, FunctionError when it failed."""
-        if not self._slots.acquire(timeout=self._timeout):
-            raise ThrottledError(f"{self.name} is too busy")
+        """The handler's result.
+
+        Raises ThrottledError at once when nothing is left to run it with, TimedOutError, RequestTooLargeError, and
+        FunctionError for anything else that went wrong.
+        """
+        payload = json.dumps(event, ensure_ascii=False).encode()
+        if len(payload) > LARGEST_EVENT:
+            raise RequestTooLargeError(f"{self.name} cannot take an event of {len(payload)} bytes")
+        if not self._concurrency.enter(self):
+            raise ThrottledError(f"{self.name} has no execution left")
+        self._count(1)
         try:
-            process = self._take()
+            environment = self._take()
             try:
-                return process.invoke(event, self._timeout)
+                return environment.invoke(payload, self.timeout)
             finally:
-                with self._lock:
-                    self.invocations += 1
-                    if process.alive:
-                        self._idle.append(process)
+                self._give_back(environment)
         finally:
-            self._slots.release()
+            self._concurrency.leave(self)
+            self._count(-1)
+
+    def environments(self) -> list[ExecutionEnvironment]:
+        """Those that live at this moment."""
+        with self._changed:
+            return [environment.described for environment in self._all if environment.alive]
 
     def warm(self) -> None:
-        """Start one process ahead of the first invocation."""
-        process = self._take()
-        with self._lock:
-            self._idle.append(process)
+        """Have an environment ready ahead of the first invocation."""
+        environment = self._take()
+        with self._changed:
+            self._idle.append(environment)
+            self._changed.notify()
 
     def cool(self) -> None:
-        """End the idle processes: the next invocation is a cold start, as after a while without any."""
-        with self._lock:
-            for process in self._idle:
-                process.stop()
-                self._all.remove(process)
-            self._idle.clear()
-
-    def _take(self) -> _Process:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        process = _Process(self._folder, self._layers, self._handler, self.environment, self._log)
-        with self._lock:
-            self._all.append(process)
-        return process
+        """End the idle environments: the next invocation is a cold start, as after a while without any."""
+        with self._changed:
+            idle, self._idle = self._idle, []
+        self._end(idle)
 
     def stop(self) -> None:
-        """End all its processes."""
-        with self._lock:
-            for process in self._all:
-                if process.alive:
-                    process.stop()
-            self._all.clear()
-            self._idle.clear()
+        """End all environments, whatever they are doing, and the log when the last invocation has written to it."""
+        with self._changed:
+            self._stopped = True
+            ending, self._idle = list(self._all), []
+        self._end(ending)
+        self._concurrency.release(self)
+        with self._changed:
+            self._changed.wait_for(lambda: self._busy == 0)
         self._log.close()
+
+    def _count(self, change: int) -> None:
+        with self._changed:
+            self._busy += change
+            self._changed.notify_all()
+
+    def _end(self, environments: Iterable[Environment]) -> None:
+        for environment in environments:
+            environment.stop()
+        with self._changed:
+            self._all = [one for one in self._all if one.alive]
+
+    def _take(self) -> Environment:
+        """An environment for one invocation: one that has nothing to do, else a new one."""
+        with self._changed:
+            while not self._stopped:
+                while self._idle:
+                    if (environment := self._idle.pop()).alive:
+                        return environment
+                if _starts.acquire(blocking=False):
+                    break
+                # Whichever comes first: a turn to start one, or one that is done with its work.
+                self._changed.wait(0.05)
+            else:
+                raise FunctionError(f"{self.name} is stopped")
+        try:
+            return self._start(INIT_SECONDS)
+        except InitTimedOutError:
+            # As in Lambda: a second try has all the time of the invocation.
+            return self._start(max(INIT_SECONDS, self._platform.clock.real(self.timeout)))
+        finally:
+            _starts.release()
+
+    def _start(self, seconds: float) -> Environment:
+        """A new environment that is ready for an event."""
+        environment = Environment(self._configuration, self.environment, self._platform)
+        with self._changed:
+            self._all.append(environment)
+            self.cold_starts += 1
+            stopped = self._stopped
+        if stopped:
+            self._end([environment])
+            raise FunctionError(f"{self.name} is stopped")
+        environment.get_ready(seconds)
+        return environment
+
+    def _give_back(self, environment: Environment) -> None:
+        with self._changed:
+            self.invocations += 1
+            if keep := environment.alive and len(self._idle) < KEPT and not self._stopped:
+                self._idle.append(environment)
+                self._changed.notify()
+        if not keep:
+            self._end([environment])

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import secrets
 import shutil
-import sys
 import tempfile
-import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,62 +13,110 @@ from typing import Any
 
 import requests
 
-from local.aws import CREDENTIALS, Moto
-from local.functions import Function
-from local.gateway import Gateway
+from local import supported
+from local.aws import DeadLetter, Moto
+from local.concurrency import Concurrency
+from local.deployment import ROOT, Deployment
+from local.functions import ExecutionEnvironment, Function
+from local.gateway import Gateway, Received
 from local.poller import Poller
-from local.template import Template, read, translate
+from local.resources import Resources
+from local.routes import routes
+from local.schedules import Schedules
+from local.settling import Settling
+from local.template import read, translate
 
-ROOT = Path(__file__).resolve().parent.parent
-CONCURRENCY = 8
-"""Processes one function may have at once."""
+__all__ = ["ROOT", "Stack"]
+_DEPTHS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 class Stack:
     """One deployed stack.
 
     ``parameters`` are the template's; ``moto`` is running; ``change`` may alter the translated template before it is
-    deployed (tests of other settings). Attributes: ``url`` of the API, ``webhook_secret``.
+    deployed (tests of other settings). ``name`` is the stack's name, by default one that nobody else has;
+    ``logs_folder`` takes one file for each function and outlives the stack, by default it goes with it;
+    ``concurrency`` is the account's, by default one for this stack alone. Attributes: ``url`` of the API, ``name``,
+    ``product``, ``template``, ``functions`` by logical id, ``clock``, ``logs_folder``, ``webhook_secret``, and the
+    operator's clients ``sqs``, ``secrets`` and ``dynamodb``.
+
+    Raises ValueError for what CloudFormation would refuse and NotImplementedError for what does not run here.
     """
 
     def __init__(
         self,
-        parameters: Mapping[str, str],
+        parameters: Mapping[str, Any],
         *,
         moto: Moto,
         gateway_port: int = 0,
         change: Callable[[dict[str, Any]], None] | None = None,
+        name: str = "",
+        logs_folder: Path | None = None,
+        concurrency: Concurrency | None = None,
     ) -> None:
-        self._moto = moto
-        self._raw = read(ROOT / "template.yaml")
-        document = translate(self._raw)
+        self.name = name or "local-" + secrets.token_hex(4)
+        self._moto, self.clock = moto, moto.clock
+        document = translate(read(ROOT / "template.yaml"))
         if change:
             change(document)
-        self._attributes: dict[tuple[str, str], str] = {}
-        self.template = Template(document, parameters, self._attribute)
-        self._gateway_port = gateway_port
-        self._name = "local-" + secrets.token_hex(4)
+        self._chosen_secrets: dict[str, str] = {}
+        self._resources = Resources(
+            document, parameters, stack_name=self.name, moto=moto, secret_values=self._chosen_secrets
+        )
+        self.template = self._resources.template
+        supported.check(self.template)
+        self.product = str(self.template.parameters["BitbucketProduct"])
         self.sqs = moto.client("sqs")
         self.secrets = moto.client("secretsmanager")
         self.dynamodb = moto.client("dynamodb")
-        self._folder = Path(tempfile.mkdtemp(prefix="bitbucket-port-"))
+        self._gateway_port = gateway_port
+        self._concurrency = concurrency or Concurrency()
+        self._own_folder = None if logs_folder else Path(tempfile.mkdtemp(prefix="bitbucket-port-"))
+        self.logs_folder = logs_folder or self._own_folder or Path()
         self.functions: dict[str, Function] = {}
         self._pollers: list[Poller] = []
+        self._schedules: Schedules | None = None
         self._gateway: Gateway | None = None
-        self._chosen_secret = ""
+        self._created = False
         self.url = ""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
+    def create(self) -> None:
+        """Make everything, but let nothing run yet."""
+        self._created = True
+        self._resources.create()
+        deployment = Deployment(
+            self.template,
+            moto=self._moto,
+            logs=self.logs_folder,
+            concurrency=self._concurrency,
+            after=self.nudge,
+        )
+        self.functions = deployment.functions()
+        self._pollers = deployment.pollers()
+        self._schedules = Schedules(deployment.schedules(), clock=self.clock, after=self.nudge)
+        self._gateway = Gateway(
+            routes(self.template, deployment.invocations()),
+            clock=self.clock,
+            after=self.nudge,
+            product=self.product,
+            api_id="".join(map(self._resource_name, self.template.resources("AWS::ApiGatewayV2::Api"))),
+            port=self._gateway_port,
+        )
+
     def start(self) -> str:
-        """Create everything and begin to answer; returns the API's URL."""
-        self._create_queues()
-        self._create_table()
-        self._create_secrets()
-        self._create_functions()
-        self._create_pollers()
-        self._gateway = Gateway(self._routes(), port=self._gateway_port, after=self.nudge)
-        self.url = self._gateway.start()
+        """Begin to answer and to work, making everything first if need be; returns the API's URL."""
+        if not self._created:
+            self.create()
+        for poller in self._pollers:
+            poller.start()
+        self._running.schedules.start()
+        self.url = self._running.gateway.start()
         return self.url
 
     def warm(self) -> None:
@@ -81,211 +125,127 @@ class Stack:
             list(threads.map(lambda function: function.warm(), self.functions.values()))
 
     def stop(self) -> None:
-        """End everything that was started; the logs go too."""
+        """End everything that was started; harmless when nothing was."""
         if self._gateway:
             self._gateway.stop()
         for poller in self._pollers:
-            poller.stop()
+            poller.end()
+        # A function that is in the middle of something is killed, so that nobody waits for it.
         for function in self.functions.values():
             function.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._schedules:
+            self._schedules.stop()
+        for poller in self._pollers:
+            poller.stop()
+        if self._own_folder:
+            shutil.rmtree(self._own_folder, ignore_errors=True)
 
-    # --- what tests and the story need -------------------------------------------------------------------------------
+    # --- names -------------------------------------------------------------------------------------------------------
 
     @property
     def webhook_secret(self) -> str:
         """What Bitbucket has to sign with; may be chosen before the start, and is rotated afterwards."""
-        if self._chosen_secret:
-            return self._chosen_secret
+        if not self._created:
+            return self._chosen_secrets.get("WebhookSecret", "")
         return str(self.secrets.get_secret_value(SecretId=self.secret_arn("WebhookSecret"))["SecretString"])
 
     @webhook_secret.setter
     def webhook_secret(self, value: str) -> None:
-        if self.url:
+        if self._created:
             self.secrets.put_secret_value(SecretId=self.secret_arn("WebhookSecret"), SecretString=value)
-        self._chosen_secret = value
+        elif value:
+            self._chosen_secrets["WebhookSecret"] = value
 
     def secret_arn(self, logical_id: str) -> str:
         """The ARN of one of the stack's secrets."""
-        return self._attributes[logical_id, ""]
+        return self._resource_name(logical_id)
 
     def queue_url(self, logical_id: str) -> str:
         """The URL of one of the stack's queues."""
-        return self._attributes[logical_id, ""]
+        return self._resource_name(logical_id)
 
     @property
     def table(self) -> str:
         """The name of the ledger's table."""
-        return self._attributes["Ledger", ""]
+        return self._resource_name("Ledger")
+
+    def _resource_name(self, logical_id: str) -> str:
+        """What ``Ref`` says of a resource."""
+        return self._resources.attribute(logical_id, "")
+
+    def dead_letter_queues(self) -> list[str]:
+        """Logical ids of the queues that other queues hand their dead letters to."""
+        queues = self.template.resources("AWS::SQS::Queue")
+        policies = [self.template.resolve(queue.get("RedrivePolicy", {})) for queue in queues.values()]
+        targets = {policy.get("deadLetterTargetArn") for policy in policies}
+        return [name for name in queues if self._resources.attribute(name, "Arn") in targets]
+
+    # --- what happens ------------------------------------------------------------------------------------------------
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
         """A request to the API."""
         return requests.post(self.url + path, data=body, headers=dict(headers), timeout=30)
 
-    def depths(self) -> dict[str, int]:
-        """Messages in each queue, the invisible ones included."""
-        names = (
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        )
-        found = {}
-        for logical_id in self.template.resources("AWS::SQS::Queue"):
-            attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url(logical_id), AttributeNames=list(names))[
-                "Attributes"
-            ]
-            found[logical_id] = sum(int(attributes[name]) for name in names)
-        return found
+    def settle(self, timeout: float = 120.0, *, jump: bool = True, within: float | None = None) -> None:
+        """Wait until every queue that a function reads is empty and nothing is being handled.
 
-    def settle(self, timeout: float = 120.0) -> None:
-        """Wait until every queue but the dead letters' is empty and nothing is being handled.
-
-        Raises TimeoutError naming the queues that are not.
+        With ``jump`` the clock is put forward whenever time is all that is waited for. ``timeout`` is in real seconds,
+        ``within`` in simulated ones. Raises TimeoutError naming what is left.
         """
-        deadline = time.monotonic() + timeout
-        pause = 0.02
-        while True:
-            self.nudge()
-            # What is being handled is known without asking; asking a busy moto would only slow it down.
-            busy = any(poller.in_flight for poller in self._pollers)
-            waiting = {} if busy else self._waiting()
-            if not waiting and not busy and not any(poller.in_flight for poller in self._pollers):
-                return
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"still waiting: {waiting or self._waiting()}\n{self.logs()[-4000:]}")
-            time.sleep(pause)
-            pause = min(0.3, pause * 1.5)
+        self._running.settle(timeout, jump=jump, within=within)
 
-    def _waiting(self) -> dict[str, int]:
-        return {name: depth for name, depth in self.depths().items() if depth and "DeadLetters" not in name}
+    def pass_time(self, seconds: float, timeout: float = 120.0) -> None:
+        """Put the clock forward by so many simulated seconds, with everything done that falls due on the way."""
+        self._running.pass_time(seconds, timeout)
 
     def nudge(self) -> None:
         """Have every queue looked at now."""
         for poller in self._pollers:
             poller.nudge()
 
+    # --- what there is to see ----------------------------------------------------------------------------------------
+
+    def depths(self) -> dict[str, int]:
+        """Messages in each queue, the invisible ones included."""
+        found = {}
+        for logical_id in self.template.resources("AWS::SQS::Queue"):
+            answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url(logical_id), AttributeNames=list(_DEPTHS))
+            found[logical_id] = sum(int(answer["Attributes"][name]) for name in _DEPTHS)
+        return found
+
+    def dead_letters(self) -> dict[str, list[DeadLetter]]:
+        """Logical id of each dead-letter queue → its messages, oldest first, left where they are."""
+        return {name: self._moto.dead_letters(self.queue_url(name)) for name in self.dead_letter_queues()}
+
+    @property
+    def received(self) -> deque[Received]:
+        """The last requests to the API, oldest first."""
+        return self._running.gateway.received
+
+    def environments(self) -> list[ExecutionEnvironment]:
+        """The execution environments that live at this moment."""
+        return [environment for function in self.functions.values() for environment in function.environments()]
+
     def logs(self) -> str:
         """What the functions wrote so far."""
-        return "".join(path.read_text(encoding="utf-8") for path in sorted(self._folder.glob("*.log")))
+        return "".join(path.read_text(encoding="utf-8") for path in sorted(self.logs_folder.glob("*.log")))
 
-    # --- resources ---------------------------------------------------------------------------------------------------
+    # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _attribute(self, logical_id: str, attribute: str) -> str:
-        if (logical_id, attribute) in self._attributes:
-            return self._attributes[logical_id, attribute]
-        # A resource this machine has no need of; its name is enough where it is only mentioned.
-        return f"{self._name}-{logical_id}{'-' + attribute if attribute else ''}"
+    @property
+    def _running(self) -> Settling:
+        if self._gateway is None or self._schedules is None:
+            raise RuntimeError("the stack is not created")
+        return Settling(
+            clock=self.clock,
+            gateway=self._gateway,
+            pollers=self._pollers,
+            schedules=self._schedules,
+            waiting=lambda: self._moto.due([poller.queue_url for poller in self._pollers]),
+            left=self._left,
+        )
 
-    def _physical_name(self, logical_id: str) -> str:
-        return f"{self._name}-{logical_id}"
-
-    def _create_queues(self) -> None:
-        queues = self.template.resources("AWS::SQS::Queue")
-        # A dead-letter queue has to be there before the queue that names it.
-        for logical_id in sorted(queues, key=lambda name: "RedrivePolicy" in queues[name]):
-            properties = self.template.resolve(queues[logical_id])
-            attributes = {
-                name: _text(properties[name])
-                for name in ("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy", "DelaySeconds")
-                if name in properties
-            }
-            url = self.sqs.create_queue(QueueName=self._physical_name(logical_id), Attributes=attributes)["QueueUrl"]
-            arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-            self._attributes |= {
-                (logical_id, ""): url,
-                (logical_id, "Arn"): arn,
-                (logical_id, "QueueName"): self._physical_name(logical_id),
-            }
-
-    def _create_table(self) -> None:
-        for logical_id, unresolved in self.template.resources("AWS::DynamoDB::Table").items():
-            properties = self.template.resolve(unresolved)
-            name = self._physical_name(logical_id)
-            answer = self.dynamodb.create_table(
-                TableName=name,
-                **{key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")},
-            )
-            self.dynamodb.update_time_to_live(
-                TableName=name, TimeToLiveSpecification=properties["TimeToLiveSpecification"]
-            )
-            self._attributes |= {
-                (logical_id, ""): name,
-                (logical_id, "Arn"): answer["TableDescription"]["TableArn"],
-            }
-
-    def _create_secrets(self) -> None:
-        for logical_id, unresolved in self.template.resources("AWS::SecretsManager::Secret").items():
-            properties = self.template.resolve(unresolved)
-            value = properties.get("SecretString")
-            if value is None:
-                generated = self.secrets.get_random_password(**properties["GenerateSecretString"])
-                value = self._chosen_secret or generated["RandomPassword"]
-            answer = self.secrets.create_secret(Name=self._physical_name(logical_id), SecretString=value)
-            self._attributes[logical_id, ""] = answer["ARN"]
-
-    def _create_functions(self) -> None:
-        layers = ROOT / "layers" / "bitbucket_port"
-        for logical_id, unresolved in self.template.resources("AWS::Lambda::Function").items():
-            properties = self.template.resolve(unresolved)
-            self.functions[logical_id] = Function(
-                logical_id,
-                folder=ROOT / self._raw["Resources"][logical_id]["Properties"]["CodeUri"],
-                layers=layers,
-                handler=properties["Handler"],
-                environment=self._environment(logical_id, properties),
-                timeout=float(properties["Timeout"]),
-                log=self._folder / f"{logical_id}.log",
-                concurrency=CONCURRENCY,
-            )
-
-    def _environment(self, logical_id: str, properties: Mapping[str, Any]) -> dict[str, str]:
-        """The function's own variables and those that Lambda adds; nothing of this process's."""
-        variables = {name: _text(value) for name, value in properties["Environment"]["Variables"].items()}
-        return {
-            **variables,
-            **CREDENTIALS,
-            "AWS_DEFAULT_REGION": CREDENTIALS["AWS_REGION"],
-            "AWS_ENDPOINT_URL": self._moto.url,
-            "AWS_LAMBDA_FUNCTION_NAME": logical_id,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties.get("MemorySize", 128)),
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
-            "LANG": "C.UTF-8",
-            "NO_PROXY": variables.get("NO_PROXY") or "localhost,127.0.0.1",
-        }
-
-    def _create_pollers(self) -> None:
-        for logical_id, unresolved in self.template.resources("AWS::Lambda::EventSourceMapping").items():
-            if unresolved["BatchSize"] != 1 or unresolved["FunctionResponseTypes"] != ["ReportBatchItemFailures"]:
-                raise NotImplementedError(f"{logical_id}: only batches of one with partial failures run here")
-            queue = unresolved["EventSourceArn"]["Fn::GetAtt"][0]
-            poller = Poller(
-                self._moto.client("sqs"),
-                queue_url=self.queue_url(queue),
-                queue_arn=self._attributes[queue, "Arn"],
-                function=self.functions[unresolved["FunctionName"]["Ref"]],
-                concurrency=int(self.template.resolve(unresolved["ScalingConfig"]["MaximumConcurrency"])),
-            )
-            poller.start()
-            self._pollers.append(poller)
-
-    def _routes(self) -> dict[str, Callable[[Any], Any]]:
-        """Route → function, from the API's own document."""
-        routes: dict[str, Callable[[Any], Any]] = {}
-        for api in self.template.resources("AWS::ApiGatewayV2::Api").values():
-            for path, methods in api["Body"]["paths"].items():
-                for method, operation in methods.items():
-                    uri = str(operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"])
-                    target = re.search(r"\$\{(\w+)\.Arn\}", uri)
-                    if target is None:
-                        raise NotImplementedError(f"{path}: the integration {uri} names no function")
-                    routes[f"{method.upper()} {path}"] = self.functions[target.group(1)].invoke
-        return routes
-
-
-def _text(value: Any) -> str:
-    """A property as the AWS APIs take it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return str(value)
+    def _left(self) -> str:
+        waiting = {name: depth for name, depth in self.depths().items() if depth}
+        busy = [poller.name for poller in self._pollers if poller.in_flight]
+        return f"messages {waiting}, at work {busy}\n{self.logs()[-4000:]}"
