@@ -11,7 +11,7 @@ import base64
 import copy
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from local.standins.http import Answer, Recorded, Refused, Request, Route, StandIn
@@ -38,6 +38,7 @@ class PortStandIn(StandIn):
         self.client_secret = client_secret
         self.token_lifetime: float = TOKEN_LIFETIME
         self.rate_limit_reset = 0.0
+        self.now: Callable[[], float] = time.time
         self._token = ""
         self._token_ends = 0.0
         self._catalog = Catalog()
@@ -81,6 +82,11 @@ class PortStandIn(StandIn):
         with self.lock:
             return {entity["identifier"]: copy.deepcopy(entity) for entity in self._catalog.of(blueprint)}
 
+    def blueprints(self) -> list[Json]:
+        """All blueprints, in the order in which they were made (copies)."""
+        with self.lock:
+            return copy.deepcopy(list(self._catalog.blueprints.values()))
+
     def catalog(self) -> dict[Key, Json]:
         """The comparable content of everything: what was written, without times and datasource."""
         with self.lock:
@@ -116,7 +122,7 @@ class PortStandIn(StandIn):
 
     def common_headers(self) -> Mapping[str, str]:
         """The rate limit headers every answer of Port carries; the reset is a point in time."""
-        reset = self.rate_limit_reset or time.time() + 300
+        reset = self.rate_limit_reset or self.now() + 300
         return {
             "x-ratelimit-limit": "1000",
             "x-ratelimit-period": "300",
@@ -129,7 +135,7 @@ class PortStandIn(StandIn):
         if route.path == TOKEN_PATH:
             return ""
         given = request.headers.get("authorization", "")
-        if not self._token or given != f"Bearer {self._token}" or time.time() >= self._token_ends:
+        if not self._token or given != f"Bearer {self._token}" or self.now() >= self._token_ends:
             raise Refused(401, "the access token is not valid", code="invalid_token")
         return self.client_id
 
@@ -140,10 +146,10 @@ class PortStandIn(StandIn):
         body = request.json()
         if (body["clientId"], body["clientSecret"]) != (self.client_id, self.client_secret):
             raise Refused(401, "the client id or secret is not valid", code="invalid_credentials")
-        if time.time() >= self._token_ends:
+        if self.now() >= self._token_ends:
             self._token = secrets.token_urlsafe(24)
-            self._token_ends = time.time() + self.token_lifetime
-        left = self._token_ends - time.time()
+            self._token_ends = self.now() + self.token_lifetime
+        left = self._token_ends - self.now()
         return Answer(200, {"ok": True, "accessToken": self._token, "expiresIn": int(left), "tokenType": "Bearer"})
 
     def list_blueprints(self, request: Request) -> Answer:  # noqa: ARG002 - every handler takes it

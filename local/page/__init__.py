@@ -1,0 +1,33 @@
+"""The page on which one sees the machine at work: catalog, deliveries and queues, live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from local.page.feed import Feed
+from local.page.server import Server
+from local.page.view import View
+from local.page.watched import WatchedClock, WatchedPort, WatchedStack
+
+__all__ = ["Page"]
+
+
+class Page:
+    """A page over running stacks. ``port`` is None where the catalog is in the real Port."""
+
+    def __init__(self, stacks: Sequence[WatchedStack], port: WatchedPort | None, clock: WatchedClock) -> None:
+        self._feed = Feed(View(stacks, port, clock).read)
+        self._server: Server | None = None
+
+    def start(self, port: int = 3001) -> str:
+        """Serve on 127.0.0.1 (``port`` 0: any free one); returns the address. Raises OSError where it is taken."""
+        self._server = Server(port, self._feed)
+        self._feed.start()
+        return self._server.start()
+
+    def stop(self) -> None:
+        """Stop serving; open pages say that the machine has stopped. Harmless when it never started."""
+        if self._server is not None:
+            self._feed.stop()
+            self._server.stop()
+            self._server = None

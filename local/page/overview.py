@@ -1,0 +1,72 @@
+"""The page's headline: whether everything is up to date, and if not, what is the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from local.page import words
+from local.page.deliveries import Delivery
+from local.page.queues import Queues
+from local.page.watched import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One stack at one moment; deliveries newest first."""
+
+    product: str
+    url: str
+    deliveries: Sequence[Delivery]
+    queues: Queues
+
+
+def overview(stacks: Sequence[Seen], entities: int | None) -> Json:
+    """``level`` (ok, busy, attention, problem or empty), the headline and a line below it.
+
+    ``entities``: how many the catalog holds, None where it is not on this machine.
+    """
+    deliveries = [delivery for stack in stacks for delivery in stack.deliveries]
+    level, headline, detail = _verdict(stacks, deliveries)
+    counts = [words.counted(len(deliveries), "delivery", "deliveries")]
+    if entities is not None:
+        counts.insert(0, words.entities(entities))
+    return {"level": level, "headline": headline, "detail": detail, "counts": counts}
+
+
+def _verdict(stacks: Sequence[Seen], deliveries: Sequence[Delivery]) -> tuple[str, str, str]:
+    letters = [letter for stack in stacks for letter in stack.queues.letters]
+    dead = sum(sum(stack.queues.dead.values()) for stack in stacks)
+    if dead:
+        said = words.counted(dead, "message was", "messages were")
+        return "problem", f"{said} given up", letters[0].reason if letters else ""
+    failing = [delivery for delivery in deliveries if delivery.failure and not delivery.given_up]
+    if failing:
+        said = words.counted(len(failing), "delivery is", "deliveries are")
+        return "attention", f"{said} being tried again", failing[0].failure
+    waiting = sum(sum(stack.queues.waiting.values()) for stack in stacks)
+    if waiting:
+        said = words.counted(waiting, "message is", "messages are")
+        return "busy", f"{said} on the way", "The catalog follows in a moment."
+    if not deliveries:
+        where = " or ".join(f"{stack.url}/webhooks ({words.PRODUCTS[stack.product]})" for stack in stacks)
+        return "empty", "Waiting for the first webhook", f"Send it to {where}."
+    problems = _problems(stacks)
+    if problems:
+        said = words.counted(len(problems), "problem", "problems")
+        return "attention", f"Up to date, with {said} to look at", problems[0]
+    return "ok", "Everything is up to date", "Every delivery has been applied, and no queue holds anything."
+
+
+def _problems(stacks: Iterable[Seen]) -> list[str]:
+    """What the last word about each object complains of, and the deliveries that were given up."""
+    found: list[str] = []
+    for stack in stacks:
+        told: set[str] = set()
+        for delivery in stack.deliveries:
+            if delivery.given_up:
+                found.append(delivery.failure)
+            for key, one in delivery.objects.items():
+                found += one.problems if key not in told else ()
+                told.add(key)
+    return found
