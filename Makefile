@@ -20,12 +20,14 @@ export AWS_DEFAULT_REGION ?= eu-west-1
 
 .PHONY: install run test lint validate build events bench requirements
 
+# Besides the environment: the layers and the runtime client that the functions run on here. Quick when they are there.
 install: .venv/installed
+	@$(BIN)/python -m local.layers
 
 run: .venv/installed
 	@$(BIN)/python -m local $(ARGS)
 
-test: .venv/installed
+test: install
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: .venv/installed validate
@@ -52,7 +54,7 @@ bench: .venv/installed
 PIP_COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--annotation-style line --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 requirements: .venv/installed
-	cd requirements && $(PIP_COMPILE) dev.in && $(PIP_COMPILE) sam.in
+	cd requirements && $(PIP_COMPILE) dev.in && $(PIP_COMPILE) runtime.in && $(PIP_COMPILE) sam.in
 	cd layers/dependencies && ../$(PIP_COMPILE) --constraint ../../requirements/dev.txt requirements.in
 	cd layers/bitbucket_port && ../$(PIP_COMPILE) --constraint ../../requirements/dev.txt build-requirements.in
 
