@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from bitbucket_port.webhooks.event_keys import family_of
 from local.aws import Moto
+from local.clock import Clock
+from local.concurrency import Concurrency
 from local.stack import ROOT, Stack
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.bitbucket_server import BitbucketServerStandIn
@@ -27,10 +32,11 @@ def port_stand_in(*blueprints: str) -> PortStandIn:
 
 
 class Machine:
-    """One product's stack, Bitbucket and Port.
+    """One product's stack, Bitbucket and Port, all on moto's clock.
 
-    ``parameters`` are added to the template parameters that point the stack at its stand-ins. ``port`` may be shared
-    between machines; whoever made it stops it.
+    ``parameters`` are added to the template parameters that point the stack at its stand-ins; ``change``, ``name``,
+    ``logs_folder`` and ``concurrency`` are the stack's; ``bitbucket_port`` is where Bitbucket serves (0: any free port). ``port`` may be
+    shared between machines; whoever made it stops it. Raises what ``Stack`` raises, and OSError for a port that is taken.
     """
 
     def __init__(
@@ -43,6 +49,10 @@ class Machine:
         gateway_port: int = 0,
         parameters: Mapping[str, str] | None = None,
         change: Callable[[dict[str, Any]], None] | None = None,
+        name: str = "",
+        logs_folder: Path | None = None,
+        concurrency: Concurrency | None = None,
+        bitbucket_port: int = 0,
     ) -> None:
         self.product = product
         self.port = port
@@ -51,22 +61,31 @@ class Machine:
         self.bitbucket: BitbucketCloudStandIn | BitbucketServerStandIn = (
             self.cloud if product == "cloud" else self.server
         )
-        self.bitbucket.start()
-        self.stack = Stack(
-            {
-                "BitbucketProduct": product,
-                "BitbucketWorkspace": workspace if product == "cloud" else "",
-                "BitbucketUrl": self.cloud.api_url if product == "cloud" else self.bitbucket.url,
-                "BitbucketToken": self.bitbucket.token,
-                "PortClientId": PORT_CLIENT_ID,
-                "PortClientSecret": PORT_CLIENT_SECRET,
-                "PortBaseUrl": port.url,
-                **(parameters or {}),
-            },
-            moto=moto,
-            gateway_port=gateway_port,
-            change=change,
-        )
+        port.now = moto.clock.now
+        self.bitbucket.world.now = TimeOfDay(moto.clock)
+        self.bitbucket.start(bitbucket_port)
+        try:
+            self.stack = Stack(
+                {
+                    "BitbucketProduct": product,
+                    "BitbucketWorkspace": workspace if product == "cloud" else "",
+                    "BitbucketUrl": self.cloud.api_url if product == "cloud" else self.bitbucket.url,
+                    "BitbucketToken": self.bitbucket.token,
+                    "PortClientId": PORT_CLIENT_ID,
+                    "PortClientSecret": PORT_CLIENT_SECRET,
+                    "PortBaseUrl": port.url,
+                    **(parameters or {}),
+                },
+                moto=moto,
+                gateway_port=gateway_port,
+                change=change,
+                name=name,
+                logs_folder=logs_folder,
+                concurrency=concurrency,
+            )
+        except BaseException:
+            self.bitbucket.stop()
+            raise
 
     def start(self) -> str:
         """Deploy the stack; returns its URL."""
@@ -85,12 +104,32 @@ class Machine:
             for webhook in webhooks
         ]
 
-    def tell(self, webhooks: Iterable[Webhook], *, timeout: float = 120.0) -> None:
-        """Send webhooks and wait until everything they set off is done; raises when one was not taken."""
+    def tell(
+        self, webhooks: Iterable[Webhook], *, timeout: float = 120.0, jump: bool = True, within: float | None = None
+    ) -> None:
+        """Send webhooks and wait until everything they set off is done; raises when one was not taken.
+
+        The other arguments are those of ``Stack.settle``.
+        """
         statuses = self.send(webhooks)
         if any(status is None or status >= 300 for status in statuses):
             raise RuntimeError(f"webhooks were answered with {statuses}")
-        self.stack.settle(timeout)
+        self.stack.settle(timeout, jump=jump, within=within)
+
+
+class TimeOfDay:
+    """The clock as a stand-in's world reads it: no two things in it happen at once, else their order would be lost."""
+
+    def __init__(self, clock: Clock, step: float = 0.001) -> None:
+        self._clock, self._step = clock, step
+        self._last = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        """The time now, at least a step later than when last asked."""
+        with self._lock:
+            self._last = max(self._clock.now(), self._last + self._step)
+            return datetime.fromtimestamp(self._last, UTC)
 
 
 def webhook_path(webhook: Webhook) -> str:

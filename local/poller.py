@@ -1,99 +1,229 @@
-"""Event source mappings: messages from a queue to a function, one at a time each, with partial failures."""
+"""Event source mappings: messages from a queue to a function in batches, with partial failures.
+
+Facts: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS". Lambda polls with the function's own role. Whatever
+was not handled is not deleted, and comes back when its visibility ends: after an error, a throttled invocation and an
+answer that makes no sense alike.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-from local.functions import Function, FunctionError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.clock import Clock
+from local.functions import FunctionError
 from local.template import REGION
 
-BUSY_PAUSE = 0.02
-IDLE_PAUSE = 0.3
+LARGEST_RECEIVE = 10
+"""Messages that SQS gives at once."""
+IDLE_PAUSE = 1.0
+"""Real seconds after which an idle poller looks again without being asked; whoever sends messages asks it to."""
+LONGEST_PAUSE = 60.0
+"""Simulated seconds between two tries while the queue cannot be read."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """One event source mapping. ``concurrency`` batches are handled at once; with ``partial`` the function's answer
+    lists the messages that failed, without it a batch succeeds or fails as a whole.
+    """
+
+    queue_url: str
+    queue_arn: str
+    batch_size: int
+    concurrency: int
+    partial: bool
 
 
 class Poller:
-    """One event source mapping with batch size 1 and ReportBatchItemFailures.
-
-    A message is deleted only when the function answered and did not list it; visibility and redrive are the queue's.
+    """Works off one queue. ``invoke`` runs the function; ``sqs`` is a client with the function's role; ``after`` is
+    called when a batch is done, because the function may have sent messages. ``received`` counts messages,
+    ``in_flight`` the batches that are being handled.
     """
 
-    def __init__(self, sqs: Any, *, queue_url: str, queue_arn: str, function: Function, concurrency: int) -> None:
-        self._sqs = sqs
-        self._url, self._arn, self._function = queue_url, queue_arn, function
-        self._concurrency = concurrency
-        self._slots = threading.Semaphore(concurrency)
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix=function.name)
-        self._stopping = threading.Event()
-        self._nudge = threading.Event()
-        self._poll = threading.Thread(target=self._run, daemon=True)
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        name: str,
+        sqs: Any,
+        mapping: Mapping,
+        invoke: Callable[[Any], Any],
+        *,
+        clock: Clock,
+        after: Callable[[], None],
+    ) -> None:
+        if mapping.batch_size > LARGEST_RECEIVE:
+            raise NotImplementedError(f"{name}: batches of {mapping.batch_size} messages need a batching window")
+        self.name, self._sqs, self._mapping, self._invoke = name, sqs, mapping, invoke
+        self._clock, self._after = clock, after
+        self._threads = ThreadPoolExecutor(mapping.concurrency, thread_name_prefix=name)
+        self._poll = threading.Thread(target=self._run, name=f"{name}-poll", daemon=True)
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._asked = 0
+        self._answered = -1
         self.in_flight = 0
+        self._looked = False
+        self._pause = 0.0
+        self._again_at: float | None = None
+        self.received = 0
+
+    # --- life --------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to poll."""
         self._poll.start()
 
-    def nudge(self) -> None:
-        """Look at once: something was probably sent."""
-        self._nudge.set()
+    def end(self) -> None:
+        """Receive no more; what is being handled goes on."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
 
     def stop(self) -> None:
-        """Stop polling and wait for what is being handled."""
-        self._stopping.set()
-        self._nudge.set()
-        self._poll.join()
+        """Receive no more and wait for what is being handled."""
+        self.end()
+        if self._poll.is_alive():
+            self._poll.join()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def queue_url(self) -> str:
+        """The queue it works off."""
+        return self._mapping.queue_url
+
+    # --- what settling asks ------------------------------------------------------------------------------------------
+
+    def nudge(self) -> int:
+        """Look at once: something was probably sent. Returns a ticket for ``wait_until_quiet``."""
+        with self._changed:
+            self._asked += 1
+            self._changed.notify_all()
+            return self._asked
+
+    def wait_until_quiet(self, ticket: int, timeout: float) -> bool:
+        """Wait until a look that began after the ticket found nothing (or the queue could not be read) and nothing is
+        in flight; False when that did not happen within so many real seconds.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self._answered >= ticket and not self.in_flight, timeout)
+
+    def due(self) -> float | None:
+        """When it will try again to read a queue that could not be read (simulated epoch); None for no such thing."""
+        with self._changed:
+            return self._again_at
+
+    # --- polling -----------------------------------------------------------------------------------------------------
+
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            free = 0
-            while free < min(10, self._concurrency) and self._slots.acquire(blocking=free == 0, timeout=None):
-                free += 1
-            messages = self._receive(free)
-            for _ in range(free - len(messages)):
-                self._slots.release()
-            for message in messages:
-                with self._lock:
-                    self.in_flight += 1
-                self._threads.submit(self._handle, message)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or self.in_flight < self._mapping.concurrency)
+                if self._stopping:
+                    return
+                ticket = self._asked
+                free = self._mapping.concurrency - self.in_flight
+            messages = self._receive(min(LARGEST_RECEIVE, free * self._mapping.batch_size))
             if not messages:
-                self._nudge.wait(IDLE_PAUSE)
-                self._nudge.clear()
+                self._rest(ticket)
+            size = self._mapping.batch_size
+            for start in range(0, len(messages), size):
+                self._threads.submit(self._handle, messages[start : start + size])
 
-    def _receive(self, free: int) -> list[dict[str, Any]]:
-        if self._stopping.is_set():
+    def _rest(self, ticket: int) -> None:
+        """Say that there was nothing, and wait until asked again."""
+        with self._changed:
+            self._answered = ticket
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._stopping or self._asked != ticket, IDLE_PAUSE)
+
+    def _receive(self, most: int) -> list[dict[str, Any]]:
+        if self._again_at is not None and self._clock.now() < self._again_at:
             return []
-        answer = self._sqs.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=free, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
-        )
-        return list(answer.get("Messages", []))
-
-    def _handle(self, message: dict[str, Any]) -> None:
         try:
-            result = self._function.invoke({"Records": [self._record(message)]})
-            failed = {failure["itemIdentifier"] for failure in (result or {}).get("batchItemFailures", [])}
-            if message["MessageId"] not in failed:
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+            if not self._looked:  # As Lambda does, to see how much there is to do.
+                self._sqs.get_queue_attributes(QueueUrl=self._mapping.queue_url, AttributeNames=["All"])
+                self._looked = True
+            answer = self._sqs.receive_message(
+                QueueUrl=self._mapping.queue_url,
+                MaxNumberOfMessages=most,
+                WaitTimeSeconds=0,
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+        except (ClientError, BotoCoreError) as error:
+            with self._changed:
+                self._pause = min(LONGEST_PAUSE, self._pause * 2 or 1.0)
+                self._again_at = self._clock.now() + self._pause
+                unreported = not self._stopping
+            if unreported:
+                _log.warning("%s: its queue cannot be read: %s", self.name, error)
+            return []
+        messages = list(answer.get("Messages", []))
+        with self._changed:
+            self._pause, self._again_at = 0.0, None
+            self.received += len(messages)
+            size = self._mapping.batch_size
+            self.in_flight += -(-len(messages) // size)
+        return messages
+
+    # --- handling ----------------------------------------------------------------------------------------------------
+
+    def _handle(self, batch: list[dict[str, Any]]) -> None:
+        try:
+            answer = self._invoke({"Records": [self._record(message) for message in batch]})
+            for message in self._handled(batch, answer):
+                self._sqs.delete_message(QueueUrl=self._mapping.queue_url, ReceiptHandle=message["ReceiptHandle"])
         except FunctionError as error:
-            print(f"{self._function.name}: {error}; the message returns after its visibility timeout", flush=True)
+            if not self._stopping:  # Else the function was stopped too.
+                _log.warning("%s: %s; what it did not handle returns after its visibility timeout", self.name, error)
+        except (ClientError, BotoCoreError) as error:
+            _log.warning("%s: a handled message was not deleted and will return: %s", self.name, error)
         finally:
-            with self._lock:
+            with self._changed:
                 self.in_flight -= 1
-            self._slots.release()
-            self._nudge.set()
+                self._asked += 1  # Other messages may have come, or this one be visible again.
+                self._changed.notify_all()
+            self._after()
+
+    def _handled(self, batch: list[dict[str, Any]], answer: Any) -> list[dict[str, Any]]:
+        """The messages to delete. An answer that is no list of failures, or names a message nobody sent, fails all."""
+        if not self._mapping.partial:
+            return batch
+        failures = answer.get("batchItemFailures") if isinstance(answer, dict) else answer
+        if not failures:
+            return batch if answer is None or isinstance(answer, dict) else []
+        try:
+            failed = {failure["itemIdentifier"] for failure in failures}
+        except (TypeError, KeyError) as error:
+            _log.warning("%s: its answer names no failures: %r", self.name, error)
+            return []
+        if not failed <= {message["MessageId"] for message in batch}:
+            _log.warning("%s: its answer names messages that it was not given", self.name)
+            return []
+        return [message for message in batch if message["MessageId"] not in failed]
 
     def _record(self, message: dict[str, Any]) -> dict[str, Any]:
+        attributes = message.get("MessageAttributes", {})
         return {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
             "body": message["Body"],
             "attributes": message.get("Attributes", {}),
-            "messageAttributes": {},
+            "messageAttributes": {
+                name: {"stringValue": value.get("StringValue"), "dataType": value["DataType"]}
+                for name, value in attributes.items()
+            },
             "md5OfBody": hashlib.md5(message["Body"].encode(), usedforsecurity=False).hexdigest(),
             "eventSource": "aws:sqs",
-            "eventSourceARN": self._arn,
+            "eventSourceARN": self._mapping.queue_arn,
             "awsRegion": REGION,
         }

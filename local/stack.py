@@ -226,6 +226,14 @@ class Stack:
         """The execution environments that live at this moment."""
         return [environment for function in self.functions.values() for environment in function.environments()]
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request, a batch or a scheduled invocation is being handled at this moment."""
+        if self._gateway is None or self._schedules is None:
+            return False
+        at_work = self._gateway.in_flight or any(poller.in_flight for poller in self._pollers)
+        return bool(at_work) or not self._schedules.wait_until_quiet(0.0)
+
     def logs(self) -> str:
         """What the functions wrote so far."""
         return "".join(path.read_text(encoding="utf-8") for path in sorted(self.logs_folder.glob("*.log")))

@@ -16,10 +16,17 @@ from samtranslator.translator.translator import Translator
 from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
 from samtranslator.yaml_helper import yaml_parse
 
+from local import rules
+
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
-STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/00000000-0000-4000-8000-000000000000"
+_STACK_UUID = "00000000-0000-4000-8000-000000000000"
 _NO_VALUE = object()
+_ATTRIBUTES_OF_A_RESOURCE = frozenset(
+    # What becomes of a resource when the stack goes or changes, and in which order AWS makes them: here all of it is
+    # made anew each time, in the order in which one thing needs another.
+    {"Type", "Properties", "Condition", "Metadata", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy"}
+)
 
 # The translator counts what it does, and warns at exit that nobody collected the counts.
 logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
@@ -34,14 +41,15 @@ def read(path: Path) -> dict[str, Any]:
 def translate(template: dict[str, Any]) -> dict[str, Any]:
     """The template as the SAM transform hands it to CloudFormation.
 
-    Code and layers, which only ``sam package`` uploads, are given an address of the right shape. Raises samtranslator's
+    Code and layers, which only ``sam package`` uploads, are given an address of the right shape whose key is their
+    folder in the repository. Raises samtranslator's
     InvalidDocumentException when the template cannot be translated.
     """
     uploaded = copy.deepcopy(template)
     for resource in uploaded["Resources"].values():
         for name in ("CodeUri", "ContentUri"):
             if name in resource.get("Properties", {}):
-                resource["Properties"][name] = "s3://bucket/key"
+                resource["Properties"][name] = f"s3://bucket/{resource['Properties'][name]}"
     # Explicit roles need no managed policy, so there is none to look up; the region only fills pseudo parameters.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     to_py27_compatible_template(uploaded, {})
@@ -53,27 +61,49 @@ class Template:
     """A translated template with values for its parameters.
 
     ``attribute`` answers ``Ref`` (attribute ``""``) and ``Fn::GetAtt`` for resources; it is asked only for what is
-    needed, so that resources can be created one after the other.
+    needed, so that resources can be created one after the other. Raises ValueError for parameters that CloudFormation
+    would not take (missing, unknown, of another shape, refused by ``Rules``) and NotImplementedError for a resource
+    with an attribute unknown here.
     """
 
     def __init__(
-        self, translated: Mapping[str, Any], parameters: Mapping[str, str], attribute: Callable[[str, str], str]
+        self,
+        translated: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        attribute: Callable[[str, str], str],
+        *,
+        stack_name: str = "local",
     ) -> None:
         self._document = translated
         self._attribute = attribute
-        self._parameters = _with_defaults(translated["Parameters"], parameters)
+        self._stack_name = stack_name
+        self._parameters = values_of(translated["Parameters"], parameters)
+        for logical_id, resource in translated["Resources"].items():
+            if strange := set(resource) - _ATTRIBUTES_OF_A_RESOURCE:
+                raise NotImplementedError(f"{logical_id}: the local stack does not know {', '.join(sorted(strange))}")
+        if broken := rules.broken(translated.get("Rules", {}), self._parameters):
+            raise ValueError("; ".join(broken))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The value of every parameter, defaults included."""
+        return dict(self._parameters)
+
+    def kinds(self) -> dict[str, str]:
+        """Logical id → type of the resources whose condition holds."""
+        return {
+            name: resource["Type"]
+            for name, resource in self._document["Resources"].items()
+            if self._holds(resource.get("Condition"))
+        }
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """Logical id → properties (unresolved) of the resources of a type whose condition holds."""
-        return {
-            name: resource.get("Properties", {})
-            for name, resource in self._document["Resources"].items()
-            if resource["Type"] == kind and self._holds(resource.get("Condition"))
-        }
+        return {name: self.properties(name) for name, found in self.kinds().items() if found == kind}
 
-    def metadata(self, logical_id: str) -> dict[str, Any]:
-        """The resource's own metadata."""
-        return dict(self._document["Resources"][logical_id].get("Metadata", {}))
+    def properties(self, logical_id: str) -> dict[str, Any]:
+        """One resource's properties, unresolved."""
+        return dict(self._document["Resources"][logical_id].get("Properties", {}))
 
     def resolve(self, value: Any) -> Any:
         """The value with every intrinsic function replaced by its result."""
@@ -106,8 +136,8 @@ class Template:
             "AWS::Region": REGION,
             "AWS::AccountId": ACCOUNT,
             "AWS::Partition": "aws",
-            "AWS::StackName": "local",
-            "AWS::StackId": STACK_ID,
+            "AWS::StackName": self._stack_name,
+            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self._stack_name}/{_STACK_UUID}",
             "AWS::URLSuffix": "amazonaws.com",
         }
         return pseudo[name] if name in pseudo else self._attribute(name, "")
@@ -161,12 +191,16 @@ class Template:
             return bool(first == second)
         if name == "Fn::Not":
             return not self._holds(argument[0])
-        combined = {"Fn::And": all, "Fn::Or": any}[name]
-        return combined(self._holds(item) for item in argument)
+        if name not in ("Fn::And", "Fn::Or"):
+            raise NotImplementedError(f"the local stack does not know the condition {name}")
+        return (all if name == "Fn::And" else any)(self._holds(item) for item in argument)
 
 
-def _with_defaults(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """Values of all parameters, as CloudFormation types them; raises ValueError for what is missing or unknown."""
+def values_of(declared: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of all parameters, as CloudFormation types them.
+
+    Raises ValueError for one that is missing, unknown or not what its declaration allows.
+    """
     unknown = set(given) - set(declared)
     if unknown:
         raise ValueError(f"the template has no parameter {', '.join(sorted(unknown))}")
@@ -175,12 +209,28 @@ def _with_defaults(declared: Mapping[str, Any], given: Mapping[str, str]) -> dic
         if name not in given and "Default" not in parameter:
             raise ValueError(f"the parameter {name} needs a value")
         value = str(given.get(name, parameter.get("Default")))
-        allowed = [str(choice) for choice in parameter.get("AllowedValues", [])]
-        if allowed and value not in allowed:
-            raise ValueError(f"the parameter {name} is {value!r}: it must be one of {', '.join(allowed)}")
-        pattern = parameter.get("AllowedPattern")
-        if pattern and not re.fullmatch(pattern, value):
-            raise ValueError(f"the parameter {name} {parameter.get('ConstraintDescription', 'does not match')}")
+        if complaint := _complaint(parameter, value):
+            # A secret's value is not repeated in an error.
+            shown = "" if parameter.get("NoEcho") else f" is {value!r}: it"
+            raise ValueError(f"the parameter {name}{shown} {parameter.get('ConstraintDescription', complaint)}")
         is_list = str(parameter["Type"]).startswith(("List<", "CommaDelimitedList"))
         values[name] = [item for item in value.split(",") if item] if is_list else value
     return values
+
+
+def _complaint(parameter: Mapping[str, Any], value: str) -> str:
+    """What is wrong with a parameter's value; empty when nothing is."""
+    allowed = [str(choice) for choice in parameter.get("AllowedValues", [])]
+    if allowed and value not in allowed:
+        return f"must be one of {', '.join(allowed)}"
+    if "AllowedPattern" in parameter and not re.fullmatch(parameter["AllowedPattern"], value):
+        return f"must match {parameter['AllowedPattern']}"
+    if not int(parameter.get("MinLength", 0)) <= len(value) <= int(parameter.get("MaxLength", len(value))):
+        return "is too short or too long"
+    if parameter["Type"] == "Number":
+        if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+            return "must be a number"
+        number = float(value)
+        if not float(parameter.get("MinValue", number)) <= number <= float(parameter.get("MaxValue", number)):
+            return f"must be between {parameter.get('MinValue')} and {parameter.get('MaxValue')}"
+    return ""

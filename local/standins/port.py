@@ -25,7 +25,7 @@ FOREIGN = "somebody-else"
 
 
 class PortStandIn(StandIn):
-    """Port for one organisation with one pair of credentials."""
+    """Port for one organisation with one pair of credentials. ``now`` (epoch seconds) may be replaced."""
 
     ROUTES = ROUTES
     WRONG_REQUEST_STATUS = 422
@@ -41,7 +41,7 @@ class PortStandIn(StandIn):
         self.now: Callable[[], float] = time.time
         self._token = ""
         self._token_ends = 0.0
-        self._catalog = Catalog()
+        self._catalog = Catalog(self._time)
         for blueprint in blueprints or ():
             self.put_blueprint(blueprint)
 
@@ -98,7 +98,7 @@ class PortStandIn(StandIn):
     def memory(self) -> dict[str, Any]:
         """Blueprints and entities, to be given to ``recall`` of another stand-in, perhaps in another process."""
         with self.lock:
-            return copy.deepcopy(vars(self._catalog))
+            return copy.deepcopy({"blueprints": self._catalog.blueprints, "entities": self._catalog.entities})
 
     def recall(self, memory: dict[str, Any]) -> None:
         """Hold what the stand-in held whose ``memory`` this is."""
@@ -113,6 +113,9 @@ class PortStandIn(StandIn):
         """From now on the token handed out last is refused, whatever its lifetime said."""
         with self.lock:
             self._token_ends = 0.0
+
+    def _time(self) -> float:
+        return self.now()
 
     # What a request meets first.
 

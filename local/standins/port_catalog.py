@@ -17,9 +17,13 @@ META = ("title", "icon", "team")
 
 
 class Catalog:
-    """Blueprints and entities by key. Methods raise ``Refused`` as the API would answer; a refusal changes nothing."""
+    """Blueprints and entities by key. Methods raise ``Refused`` as the API would answer; a refusal changes nothing.
 
-    def __init__(self) -> None:
+    ``now`` tells the time in epoch seconds.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self.blueprints: dict[str, Json] = {}
         self.entities: dict[Key, Json] = {}
 
@@ -176,9 +180,8 @@ class Catalog:
         found = [str(entity["identifier"]) for entity in self.search(query, self.of(declared["target"]))][:100]
         return found if declared.get("many") else (found[0] if found else None)
 
-    @staticmethod
-    def _stamp(new: Json, old: Json | None, datasource: str) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def _stamp(self, new: Json, old: Json | None, datasource: str) -> None:
+        now = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         new["createdAt"] = old["createdAt"] if old is not None else now
         new["updatedAt"] = now
         new["$datasource"] = datasource

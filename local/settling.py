@@ -1,0 +1,119 @@
+"""Waiting until a stack has nothing left to do, without waiting for time that only has to pass.
+
+When nothing runs and no message can be had, the clock is put forward to the next moment at which anything is due: a
+message becomes visible, a schedule fires, a queue that could not be read is tried again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from local.clock import Clock
+from local.gateway import Gateway
+from local.poller import Poller
+from local.schedules import Schedules
+
+LOOK_AGAIN = 0.01
+"""Real seconds between two looks at something that is not due yet."""
+LONGEST_LOOK = 0.25
+
+
+@dataclass(frozen=True)
+class Settling:
+    """The parts of a stack that can be at work. ``waiting`` tells when the first message that nobody can have now
+    becomes visible (None: there is no such message); ``left`` says in words what is not done.
+    """
+
+    clock: Clock
+    gateway: Gateway
+    pollers: Sequence[Poller]
+    schedules: Schedules
+    waiting: Callable[[], float | None]
+    left: Callable[[], str]
+
+    def settle(self, timeout: float, *, jump: bool, within: float | None) -> None:
+        """Return when no message is left and nothing runs.
+
+        ``timeout`` is in real seconds, ``within`` in simulated ones. Schedules fire on the way but are not waited for.
+        Raises TimeoutError naming what is left.
+        """
+        limit = _Limit(self, timeout, None if within is None else self.clock.now() + within)
+        while True:
+            self._rest(limit)
+            visible = self._earliest(self.waiting(), *(poller.due() for poller in self.pollers))
+            if visible is None:
+                return
+            self._reach(self._earliest(visible, self.schedules.due()), jump, limit)
+
+    def pass_time(self, seconds: float, timeout: float) -> None:
+        """Put the clock forward by so many simulated seconds, doing what falls due on the way at its moment.
+
+        Raises TimeoutError when that takes more than ``timeout`` real seconds.
+        """
+        end = self.clock.now() + seconds
+        limit = _Limit(self, timeout, None)
+        while True:
+            self._rest(limit)
+            due = self._earliest(self.waiting(), self.schedules.due(), *(poller.due() for poller in self.pollers))
+            self._reach(end if due is None else min(end, due), jump=True, limit=limit)
+            if self.clock.now() >= end:
+                self._rest(limit)
+                return
+
+    def _rest(self, limit: _Limit) -> None:
+        """Wait until nothing runs and no message can be had."""
+        while True:
+            before = self._activity()
+            tickets = [poller.nudge() for poller in self.pollers]
+            for poller, ticket in zip(self.pollers, tickets, strict=True):
+                limit.wait(lambda seconds, p=poller, t=ticket: p.wait_until_quiet(t, seconds))  # type: ignore[misc]
+            limit.wait(self.schedules.wait_until_quiet)
+            # One poller's batch may have sent messages to a queue that was found empty just before it.
+            if not self.gateway.in_flight and self._activity() == before:
+                return
+            if self.gateway.in_flight:
+                time.sleep(LOOK_AGAIN)
+            limit.check()
+
+    def _activity(self) -> tuple[int, ...]:
+        return (self.gateway.count, self.schedules.count, *(poller.received for poller in self.pollers))
+
+    def _reach(self, moment: float | None, jump: bool, limit: _Limit) -> None:
+        """Let the clock come to this moment."""
+        if moment is None:
+            return
+        if limit.moment is not None and moment > limit.moment:
+            raise TimeoutError(f"not settled within the simulated time given: {self.left()}")
+        left = moment - self.clock.now()
+        if left > 0 and jump:
+            self.clock.advance(left)
+        else:
+            time.sleep(max(LOOK_AGAIN, min(LONGEST_LOOK, self.clock.real(max(0.0, left)))))
+        limit.check()
+
+    @staticmethod
+    def _earliest(*moments: float | None) -> float | None:
+        return min((moment for moment in moments if moment is not None), default=None)
+
+
+class _Limit:
+    """Real seconds from now, and a simulated moment that is not gone past."""
+
+    def __init__(self, settling: Settling, seconds: float, moment: float | None) -> None:
+        self._settling, self._seconds, self.moment = settling, seconds, moment
+        self._end = time.monotonic() + seconds
+
+    def wait(self, quiet: Callable[[float], bool]) -> None:
+        """Wait for something that takes the seconds it may wait and says whether it came."""
+        if not quiet(max(0.0, self._end - time.monotonic())):
+            self._give_up()
+
+    def check(self) -> None:
+        """Raise TimeoutError when the time is over."""
+        if time.monotonic() > self._end:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        raise TimeoutError(f"not settled after {self._seconds:.0f} s: {self._settling.left()}")
