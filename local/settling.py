@@ -78,7 +78,9 @@ class Settling:
             limit.check()
 
     def _activity(self) -> tuple[int, ...]:
-        return (self.gateway.count, self.schedules.count, *(poller.received for poller in self.pollers))
+        # Batches in flight belong to it: what ends while one looks may have sent messages just before.
+        at_work = [poller.received - poller.in_flight for poller in self.pollers]
+        return (self.gateway.count, self.gateway.in_flight, self.schedules.count, *at_work)
 
     def _reach(self, moment: float | None, jump: bool, limit: _Limit) -> None:
         """Let the clock come to this moment."""
