@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from bitbucket_port.objects import Product
 from local import supported
 from local.aws import DeadLetter, Moto
 from local.concurrency import Concurrency
@@ -69,7 +70,7 @@ class Stack:
         )
         self.template = self._resources.template
         supported.check(self.template)
-        self.product = str(self.template.parameters["BitbucketProduct"])
+        self.product: Product = "server" if self.template.parameters["BitbucketProduct"] == "server" else "cloud"
         self.sqs = moto.client("sqs")
         self.secrets = moto.client("secretsmanager")
         self.dynamodb = moto.client("dynamodb")

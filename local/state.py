@@ -2,6 +2,7 @@
 
     <folder>/state.json    what the snapshot is and was made by; replaced as the last step of saving
     <folder>/<number>/     the files of that snapshot
+    <folder>/logs/<stack>/ what its functions wrote, all the time
     <folder>/lock          held by the process that uses the folder
 
 The folder holds secrets (the ones in Secrets Manager), so only its owner may read it.
@@ -70,6 +71,13 @@ class State:
         """Forget everything; what else is in the folder stays."""
         (self.folder / "state.json").unlink(missing_ok=True)
         self._forget_snapshots(but="")
+        shutil.rmtree(self.folder / "logs", ignore_errors=True)
+
+    def logs_folder(self, name: str) -> Path:
+        """Where the functions of a stack write their logs."""
+        folder = self.folder / "logs" / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     def read(self) -> tuple[Json, Path] | None:
         """What was said about the last snapshot, and the folder of its files; None when there is none.

@@ -1,0 +1,60 @@
+"""The command line: subcommands and their options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+COMMANDS = ("run", "invoke")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; ``command`` is ``run`` when none is named. Ends the process with 2 for a wrong command line."""
+    given = list(arguments)
+    if not given or (given[0] not in COMMANDS and given[0] not in {"-h", "--help"}):
+        given.insert(0, "run")
+    return _parser().parse_args(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description="The whole stack on this machine. Without a command it runs: `run` may be left out.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,invoke}")
+    _add_run(commands.add_parser("run", help="start the stack and its page, and tell a story where nothing is real"))
+    _add_invoke(commands.add_parser("invoke", help="run one event, or several in turn, and say what became of it"))
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gateway-port", type=int, default=3000, help="port of the API (default 3000; 0: any free)")
+    parser.add_argument("--page-port", type=int, default=3001, help="port of the page (default 3001; 0: any free)")
+    parser.add_argument("--time-scale", type=_scale, default=1.0, help="let time pass that much faster (default 1)")
+    parser.add_argument(
+        "--keep",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="keep queues, ledger, secrets, stand-ins and the catalog on disk (default .local/state), and go on there",
+    )
+    parser.add_argument("--reset", action="store_true", help="forget what --keep kept, and begin anew")
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument("--keep-running", action="store_true", help="go on after the story, as on a terminal")
+    end.add_argument("--exit", action="store_true", help="end after the story, also on a terminal")
+
+
+def _add_invoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("events", nargs="+", type=Path, metavar="EVENT", help="a file like those in events/")
+    parser.add_argument("--product", choices=("cloud", "server"), help="who sent it (default: as its headers say)")
+    parser.add_argument(
+        "--timeout", type=_scale, default=60.0, metavar="SECONDS", help="how long an event may take (default 60)"
+    )
+
+
+def _scale(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000")
+    return value

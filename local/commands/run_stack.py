@@ -1,0 +1,125 @@
+"""``run``: the stack and its page; where nothing is real also a story, and state on disk if wanted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from local import story
+from local.commands.settings import SECRET, SettingsError, product_of, real_servers, with_stand_ins
+from local.landscape import Landscape, PortTakenError
+from local.machine import Product
+from local.page import Page
+from local.state import DEFAULT_FOLDER, State
+
+PRODUCTS: tuple[Product, ...] = ("cloud", "server")
+SAVING_PAUSE = 3.0
+"""Real seconds between two savings of the state."""
+SCENE_PAUSE = 1.5
+"""Real seconds between two scenes where somebody looks on."""
+
+
+def run(options: argparse.Namespace, console: Console, stopping: threading.Event) -> int:
+    """Run until the story is told or ``stopping`` is set; 1 when something is left in a queue.
+
+    Raises SettingsError, StateError and StoppedError.
+    """
+    real = real_servers(os.environ)
+    if real is not None and options.time_scale != 1:
+        raise SettingsError("Real servers live in real time: --time-scale is for the stand-ins only.")
+    with ExitStack() as exits:
+        landscape = Landscape(
+            PRODUCTS if real is None else [product_of(real)],
+            real=real,
+            parameters=with_stand_ins(os.environ),
+            webhook_secret=os.environ.get("WEBHOOK_SECRET", ""),
+            scale=options.time_scale,
+            gateway_port=options.gateway_port,
+            state=_state(options, real, exits),
+        )
+        exits.callback(landscape.stop)
+        try:
+            landscape.start(stopping)
+            page = Page(landscape.stacks, landscape.port, landscape.clock)
+            exits.callback(page.stop)
+            page_url = _start_page(page, options.page_port)
+        except PortTakenError as error:
+            raise SettingsError(f"{error} (--gateway-port and --page-port choose others, 0 any free one)") from error
+        console.print(f"ready {landscape.stacks[0].url}")
+        console.print(f"page {page_url}")
+        if options.keep is not None:
+            _save_now_and_then(landscape, exits)
+        if real is not None:
+            console.print(f"sign webhooks with the secret {landscape.stacks[0].webhook_secret}")
+            stopping.wait()
+            return 0
+        return _demonstrate(landscape, options, console, stopping)
+
+
+def _state(options: argparse.Namespace, real: dict[str, str] | None, exits: ExitStack) -> State | None:
+    """The state to go on with, after forgetting it where that is wanted."""
+    if options.keep is None and not options.reset:
+        return None
+    public = {name: value for name, value in (real or {}).items() if name not in SECRET}
+    purpose = (
+        {"servers": "real", **public} if real is not None else {"servers": "stand-ins", **with_stand_ins(os.environ)}
+    )
+    state = State(Path(options.keep) if options.keep else DEFAULT_FOLDER, purpose)
+    state.open()
+    exits.callback(state.close)
+    if options.reset:
+        state.reset()
+    return state if options.keep is not None else None
+
+
+def _start_page(page: Page, port: int) -> str:
+    try:
+        return page.start(port)
+    except OSError as error:
+        raise PortTakenError(f"port {port}, wanted for the page, is in use by somebody else") from error
+
+
+def _save_now_and_then(landscape: Landscape, exits: ExitStack) -> None:
+    ended = threading.Event()
+
+    def save() -> None:
+        while not ended.wait(SAVING_PAUSE):
+            landscape.save_when_quiet()
+
+    thread = threading.Thread(target=save, name="saving", daemon=True)
+    thread.start()
+    exits.callback(thread.join)
+    exits.callback(ended.set)
+
+
+def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Console, stopping: threading.Event) -> int:
+    """Tell the story, show the catalog, and stay where somebody may look at the page."""
+    looked_at = sys.stdout.isatty()
+    first, second = landscape.machines
+    assert landscape.port is not None
+    console.print(
+        f"Bitbucket Cloud {first.bitbucket.url}, Data Center {second.bitbucket.url}, Port {landscape.port.url}",
+        style="dim",
+    )
+    if landscape.progress.told:
+        console.print("Going on where it was left; what was told of the story is not told again.", style="dim")
+    for machine in landscape.machines:
+        story.tell(machine, console, stopping, landscape.progress, pause=SCENE_PAUSE if looked_at else 0.0)
+    if stopping.is_set():
+        return 0
+    story.show(landscape.port, console)
+    dead = {name: depth for stack in landscape.stacks for name, depth in stack.depths().items() if depth}
+    if dead:
+        console.print(f"[red]Something is left in the queues: {dead}")
+    else:
+        console.print("[green]Everything arrived; no queue holds anything.")
+    if options.keep_running or (looked_at and not options.exit):
+        console.print("Running on, so that the page can be looked at. Ctrl-C ends it.", style="dim")
+        stopping.wait()
+    return 1 if dead else 0
