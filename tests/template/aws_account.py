@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from samtranslator.yaml_helper import yaml_parse
 
 from local.rules import broken
-from local.template import ACCOUNT, Template
+from local.template import ACCOUNT, values_of
 
 BUCKET = "deployments-of-this-account"
 # The stack in which the SAM CLI keeps its bucket; here it was made by an earlier deployment.
@@ -138,16 +138,11 @@ class AwsAccount:
 
 def _validate(template: Mapping[str, Any], given: Mapping[str, str]) -> None:
     """Raises RefusedError for parameters with which CloudFormation would not begin."""
-    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items() if "Default" in each}
     try:
-        Template(template, given, lambda logical_id, attribute: f"{logical_id}.{attribute}")
+        values = values_of(template["Parameters"], given)
     except ValueError as error:
         raise RefusedError(str(error)) from error
-    for name, parameter in template["Parameters"].items():
-        if len({**defaults, **given}[name]) < int(parameter.get("MinLength", 0)):
-            raise RefusedError(f"the parameter {name} is too short")
-    refused = broken(template["Rules"], {**defaults, **given})
-    if refused:
+    if refused := broken(template["Rules"], values):
         raise RefusedError(" ".join(refused))
 
 
