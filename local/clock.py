@@ -81,7 +81,9 @@ class Clock:
 def rule_this_process(clock: Clock) -> None:
     """Have ``time.time``, ``time.monotonic`` and ``time.sleep`` of this process tell simulated time.
 
-    To be called before anything imports these functions by name. Waiting for sockets and locks stays real.
+    The clocks in nanoseconds as well. To be called before anything imports these functions by name. Waiting for sockets
+    and locks stays real.
     """
     time.time, time.monotonic = clock.now, clock.monotonic
+    time.time_ns = time.monotonic_ns = lambda: int(clock.now() * 1e9)  # Logging asks for these since Python 3.13.
     time.sleep = clock.sleep  # type: ignore[assignment]  # It takes whatever time.sleep takes.

@@ -105,7 +105,7 @@ class Function:
         Raises ThrottledError at once when nothing is left to run it with, TimedOutError, RequestTooLargeError, and
         FunctionError for anything else that went wrong.
         """
-        payload = json.dumps(event, ensure_ascii=False).encode()
+        payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
         if len(payload) > LARGEST_EVENT:
             raise RequestTooLargeError(f"{self.name} cannot take an event of {len(payload)} bytes")
         if not self._concurrency.enter(self):

@@ -19,6 +19,7 @@ from scripts.sam_template import TEMPLATE, Template
 REPOSITORY = TEMPLATE.parent
 PINNED = [
     REPOSITORY / "requirements/dev.txt",
+    REPOSITORY / "requirements/runtime.txt",
     REPOSITORY / "requirements/sam.txt",
     REPOSITORY / "layers/dependencies/requirements.txt",
     REPOSITORY / "layers/bitbucket_port/build-requirements.txt",

@@ -1,0 +1,151 @@
+"""Layers for this machine are what the deployment's own Makefiles build, and are built anew only when they must be."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import layers
+from local.layers import ROOT, layer, layers_of, runtime
+from local.template import read
+
+TEMPLATE = read(ROOT / "template.yaml")
+BUILDER = """
+build-Tried:
+	@mkdir -p "$(ARTIFACTS_DIR)/python"
+	@cp "{source}/words.txt" "$(ARTIFACTS_DIR)/python/"
+	@echo "$(PLATFORM) $(PYTHON)" > "$(ARTIFACTS_DIR)/python/for.txt"
+	@echo built >> "{source}/../builds"
+sources:
+	@echo "{source}"
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A layer's folder in a repository of its own."""
+    monkeypatch.setattr(layers, "ROOT", tmp_path)
+    monkeypatch.setattr(layers, "MADE", tmp_path / "made")
+    folder = tmp_path / "tried"
+    folder.mkdir()
+    (folder / "words.txt").write_text("one")
+    (folder / "Makefile").write_text(BUILDER.format(source=folder))
+    return folder
+
+
+def builds(source: Path) -> int:
+    file = source.parent / "builds"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def test_a_layer_is_built_once_and_again_when_its_source_changed(source: Path) -> None:
+    first = layer("Tried", source)
+    assert layer("Tried", source) == first
+    assert builds(source) == 1
+    (source / "words.txt").write_text("two")
+    second = layer("Tried", source)
+    assert builds(source) == 2
+    assert (first / "python/words.txt").read_text() == "one", "what an older process runs on stays as it was"
+    assert (second / "python/words.txt").read_text() == "two"
+
+
+def test_bytecode_that_lies_about_is_no_change(source: Path) -> None:
+    layer("Tried", source)
+    (source / "__pycache__").mkdir()
+    (source / "__pycache__/words.pyc").write_bytes(b"x")
+    layer("Tried", source)
+    assert builds(source) == 1
+
+
+def test_it_is_built_for_the_interpreter_in_use(source: Path) -> None:
+    assert (layer("Tried", source) / "python/for.txt").read_text().split() == ["native", sys.executable]
+
+
+def test_only_the_last_editions_are_kept(source: Path) -> None:
+    made = []
+    for number in range(layers.KEPT + 2):
+        (source / "words.txt").write_text(str(number))
+        made.append(layer("Tried", source))
+    assert [one.exists() for one in made] == [False, False, *[True] * layers.KEPT]
+
+
+def test_a_build_that_fails_says_so_and_leaves_nothing_that_could_be_used(source: Path) -> None:
+    (source / "Makefile").write_text(
+        "build-Tried:\n\t@touch $(ARTIFACTS_DIR)/half; echo oh no; exit 3\nsources:\n\t@echo\n"
+    )
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="oh no"):
+            layer("Tried", source)
+    assert not list(source.parent.rglob("half"))
+
+
+def test_a_layer_that_no_makefile_builds_is_not_passed_over() -> None:
+    properties = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "layers/bitbucket_port/"}}
+    with pytest.raises(NotImplementedError, match="Other"):
+        layers.layers({"Resources": {"Other": properties}})
+
+
+def test_every_function_has_the_layers_that_the_template_gives_it() -> None:
+    names = [path.name.rpartition("-")[0] for path in layers_of(TEMPLATE, "PushProcess")]
+    assert names == ["DependenciesLayer", "BitbucketPortLayer"]
+
+
+# --- what is in them -------------------------------------------------------------------------------------------------
+
+
+def test_the_package_layer_holds_the_package_and_its_mappings_as_json() -> None:
+    package = layer("BitbucketPortLayer", ROOT / "layers/bitbucket_port") / "python/bitbucket_port"
+    original = ROOT / "layers/bitbucket_port/bitbucket_port"
+    sources = {path.relative_to(original) for path in original.rglob("*.py")}
+    assert {path.relative_to(package) for path in package.rglob("*.py")} == sources
+    for mapping in (ROOT / "mappings").glob("*/*.yaml"):
+        json.loads((package / "mappings" / mapping.parent.name / f"{mapping.stem}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("logical_id", ["DependenciesLayer", "BitbucketPortLayer"])
+def test_the_bytecode_is_checked_by_hash_and_is_this_interpreters(logical_id: str) -> None:
+    folder = ROOT / "layers" / ("dependencies" if logical_id == "DependenciesLayer" else "bitbucket_port")
+    python = layer(logical_id, folder) / "python"
+    compiled = list(python.rglob("*.pyc"))
+    assert len(compiled) > 20
+    for path in compiled:
+        head = path.read_bytes()[:8]
+        assert head[:4] == importlib.util.MAGIC_NUMBER, path
+        assert int.from_bytes(head[4:], "little") == 0b11, path
+    assert not (python / "bin").exists()
+
+
+def test_the_runtimes_folder_alone_has_lambdas_client(tmp_path: Path) -> None:
+    alone = [
+        sys.executable,
+        "-S",
+        "-P",
+        "-c",
+        "import awslambdaric.bootstrap, runtime_client; print(awslambdaric.__file__)",
+    ]
+    # It asks for the address of the Runtime API when it is imported, but does not call there.
+    environment = {"PYTHONPATH": str(runtime()), "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}
+    done = subprocess.run(alone, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(runtime())
+
+
+@pytest.mark.parametrize("target", ["sources", "-n build-DependenciesLayer"])
+def test_what_sam_builds_is_still_for_lambda(target: str) -> None:
+    make = shutil.which("make")
+    assert make
+    makefile = ROOT / "layers/dependencies/Makefile"
+    command = [make, "--makefile", str(makefile), *target.split(), "ARTIFACTS_DIR=/nowhere"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if target == "sources":
+        assert Path(told.strip()) == makefile.parent
+    else:
+        assert "--platform manylinux_2_28_aarch64" in told
+        assert "--platform manylinux_2_28_x86_64" in told
+        assert "--python-version 3.13" in told
