@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from local.page import words
 from local.page.logs import LogLine
@@ -12,6 +14,8 @@ from local.page.watched import Json, WatchedRequest
 KEPT = 2_000
 """Deliveries remembered; the oldest are forgotten first."""
 SHOWN = 200
+_PLANNED = re.compile(r"tried again in (?P<seconds>\d+) s: (?P<reason>.*)", re.DOTALL)
+"""How the functions behind a queue announce another try."""
 
 
 @dataclass(slots=True)
@@ -42,13 +46,21 @@ class ObjectResult:
         return self.written + self.renamed + self.deleted
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message was not done, and from when on it is tried again, where that was said."""
+
+    reason: str
+    again: float | None = None
+
+
 @dataclass(slots=True)
 class Delivery:
     """One delivery, or one request that was none. Times are epoch seconds, simulated."""
 
     key: str
-    id: str | None
-    event_key: str | None
+    id: str
+    event_key: str
     received: float | None = None
     status: int | None = None
     path: str = ""
@@ -57,7 +69,7 @@ class Delivery:
     outcome: str = ""
     stored: float | None = None
     reason: str = ""
-    failure: str = ""
+    failure: Failure | None = None
     failures: int = 0
     given_up: bool = False
     settled: float | None = None
@@ -84,8 +96,8 @@ class Deliveries:
         self._all: dict[str, Delivery] = {}
         self._last: WatchedRequest | None = None
         self._count = 0
-        self.failures: dict[str, str] = {}
-        """Message id → why it was not done when it was last tried."""
+        self.failures: dict[str, Failure] = {}
+        """How the last try of a message ended that was not done, by message id."""
 
     def take_requests(self, received: Iterable[WatchedRequest]) -> None:
         """What the front door saw so far; what was taken before is passed over."""
@@ -121,17 +133,18 @@ class Deliveries:
 
     def _take_request(self, request: WatchedRequest) -> None:
         # Whoever signs nothing must not be able to speak for a delivery by naming its id.
-        trusted = request.delivery_id if request.status < 400 or request.status >= 500 else None
-        delivery = self._of(trusted, request.event_key, request.delivery_id)
+        trusted = request.delivery_id if request.status < 400 or request.status >= 500 else ""
+        told_before = None if trusted else self._unpaired(request.event_key, request.status, more="answers")
+        delivery = told_before or self._of(trusted, request.event_key, request.delivery_id)
         delivery.received = min(request.at, delivery.received or request.at)
         delivery.status, delivery.path = request.status, request.path
         delivery.requests += 1
 
     def _take_answer(self, line: LogLine) -> None:
         fields = line.fields
-        delivery_id, status = fields.get("delivery_id"), int(fields["status"])
-        unanswered = None if delivery_id else self._unanswered(fields.get("event_key"), status)
-        delivery = unanswered or self._of(delivery_id, fields.get("event_key"), delivery_id)
+        delivery_id, event_key, status = _text(fields, "delivery_id"), _text(fields, "event_key"), int(fields["status"])
+        unanswered = None if delivery_id else self._unpaired(event_key, status, more="requests")
+        delivery = unanswered or self._of(delivery_id, event_key, delivery_id)
         delivery.answers += 1
         delivery.status, delivery.outcome = status, str(fields["outcome"])
         delivery.reason = str(fields.get("reason") or "")
@@ -139,15 +152,18 @@ class Deliveries:
         if delivery.outcome == "stored" and delivery.stored is None:
             delivery.stored = line.at
 
-    def _unanswered(self, event_key: str | None, status: int) -> Delivery | None:
-        """The oldest request that such a line may be about: it names no delivery."""
+    def _unpaired(self, event_key: str, status: int, *, more: Literal["requests", "answers"]) -> Delivery | None:
+        """The oldest row with more requests than log lines, or the other way round, that names no delivery to go by."""
         for delivery in self._all.values():
-            same = (delivery.event_key or "").strip().lower() == (event_key or "").strip().lower()
-            if same and delivery.status == status and delivery.answers < delivery.requests and not delivery.stored:
+            surplus = (
+                delivery.requests - delivery.answers if more == "requests" else delivery.answers - delivery.requests
+            )
+            same = delivery.event_key.strip().lower() == event_key.strip().lower() and delivery.status == status
+            if same and surplus > 0 and delivery.stored is None:
                 return delivery
         return None
 
-    def _of(self, trusted: str | None, event_key: str | None, told: str | None) -> Delivery:
+    def _of(self, trusted: str, event_key: str, told: str) -> Delivery:
         self._count += 1
         key = trusted or f"request {self._count}"
         if key not in self._all:
@@ -160,18 +176,22 @@ class Deliveries:
 
     def _take_processing(self, line: LogLine) -> None:
         fields = line.fields
-        delivery_id = fields.get("delivery_id")
-        delivery = self._of(delivery_id, fields.get("event_key"), delivery_id) if delivery_id else None
+        delivery_id = _text(fields, "delivery_id")
+        delivery = self._of(delivery_id, _text(fields, "event_key"), delivery_id) if delivery_id else None
         if "result" in fields:
             if delivery is not None:
                 _take_result(delivery, line)
         elif "message_id" in fields:
-            reason = _failure(fields)
-            self.failures[str(fields["message_id"])] = reason
+            failure = _failure(line)
+            self.failures[str(fields["message_id"])] = failure
             if delivery is not None:
-                delivery.failure = reason
+                delivery.failure = failure
                 delivery.failures += 1
                 delivery.given_up = str(fields["message"]).startswith("given up")
+
+
+def _text(fields: Json, name: str) -> str:
+    return str(fields.get(name) or "")
 
 
 def _take_result(delivery: Delivery, line: LogLine) -> None:
@@ -187,18 +207,25 @@ def _take_result(delivery: Delivery, line: LogLine) -> None:
         int(fields.get("deleted", 0)),
         tuple(str(problem) for problem in fields.get("problems", ())),
     )
-    delivery.failure, delivery.given_up = "", False
+    delivery.failure, delivery.given_up = None, False
     if key in delivery.objects:
         delivery.objects[key].add(found)
     else:
         delivery.objects[key] = found
 
 
-def _failure(fields: Json) -> str:
-    """The message of a failed try, and the exception's own words where it was logged with its trace."""
-    trace = str(fields.get("exception") or "").strip()
-    message = str(fields["message"])
-    return f"{message}: {trace.splitlines()[-1]}" if trace else message
+def _failure(line: LogLine) -> Failure:
+    """A failed try: its reason without what the page says in its own words, and with the exception's where there is a
+    trace.
+    """
+    message = str(line.fields["message"])
+    trace = str(line.fields.get("exception") or "").strip()
+    if trace:
+        message = f"{message}: {trace.splitlines()[-1]}"
+    planned = _PLANNED.fullmatch(message)
+    if planned:
+        return Failure(planned["reason"], line.at + int(planned["seconds"]))
+    return Failure(message.removeprefix("given up: "))
 
 
 # --- as the page shows them -------------------------------------------------------------------------------------------
@@ -211,12 +238,13 @@ def shown(delivery: Delivery, stack: str, dead: Container[str]) -> Json:
     return {
         "stack": stack,
         "id": delivery.id,
-        "event": delivery.event_key or "",
+        "event": delivery.event_key,
         "received": received,
         "took": max(0.0, done - received) if done is not None and received is not None else None,
         "state": state,
         "label": label,
         "reason": reason,
+        "again": delivery.failure.again if delivery.failure and label == "Trying again" else None,
         "path": delivery.path,
         "status": delivery.status,
         "attempts": max(delivery.requests, delivery.answers),
@@ -230,17 +258,20 @@ def shown(delivery: Delivery, stack: str, dead: Container[str]) -> Json:
 
 def _state(delivery: Delivery, dead: Container[str]) -> tuple[str, str, str]:
     """State (waiting, done, idle, problem or failed), its label, and the reason."""
-    if delivery.stored is not None and delivery.id is not None and delivery.id in dead:
-        return "failed", "Dead letter", delivery.failure or "it was tried too often"
-    if delivery.given_up:
-        return "failed", "Given up", delivery.failure
+    if delivery.stored is not None and delivery.id in dead:
+        return "failed", "Dead letter", delivery.failure.reason if delivery.failure else "it was tried too often"
     if delivery.failure:
-        return "problem", "Trying again", delivery.failure
+        given_up = delivery.given_up
+        return ("failed", "Given up", delivery.failure.reason) if given_up else _to_be_tried(delivery.failure)
     if delivery.objects:
         return _applied(delivery)
     if delivery.stored is not None and delivery.settled is not None:
         return "idle", "Not needed", "it tells nothing that this stack follows"
     return _answered(delivery)
+
+
+def _to_be_tried(failure: Failure) -> tuple[str, str, str]:
+    return "problem", "Trying again", failure.reason
 
 
 def _applied(delivery: Delivery) -> tuple[str, str, str]:
@@ -253,7 +284,8 @@ def _applied(delivery: Delivery) -> tuple[str, str, str]:
     )
     changed = any(one.changed for one in found) or any(one.result == "deleting" for one in found)
     state = "problem" if delivery.problems else "done" if changed else "idle"
-    sentences = [f"{one.name}: {_result(one)}" for one in found]
+    # Not "Written: 1 entity written".
+    sentences = [f"{one.name}: {_result(one).replace(f' {label.lower()}', '', 1)}" for one in found]
     return state, label, "; ".join([*sentences, *delivery.problems])
 
 

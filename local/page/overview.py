@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from local.page import words
-from local.page.deliveries import Delivery
-from local.page.queues import Queues
+from local.page.deliveries import Delivery, Failure
+from local.page.queues import Queues, reason
 from local.page.watched import Json
 
 
@@ -19,6 +19,7 @@ class Seen:
     url: str
     deliveries: Sequence[Delivery]
     queues: Queues
+    failures: Mapping[str, Failure]
 
 
 def overview(stacks: Sequence[Seen], entities: int | None) -> Json:
@@ -35,15 +36,15 @@ def overview(stacks: Sequence[Seen], entities: int | None) -> Json:
 
 
 def _verdict(stacks: Sequence[Seen], deliveries: Sequence[Delivery]) -> tuple[str, str, str]:
-    letters = [letter for stack in stacks for letter in stack.queues.letters]
+    reasons = [reason(letter, stack.failures) for stack in stacks for letter in stack.queues.letters]
     dead = sum(sum(stack.queues.dead.values()) for stack in stacks)
     if dead:
-        said = words.counted(dead, "message was", "messages were")
-        return "problem", f"{said} given up", letters[0].reason if letters else ""
+        said = words.counted(dead, "message", "messages")
+        return "problem", f"{said} could not be delivered", reasons[0] if reasons else ""
     failing = [delivery for delivery in deliveries if delivery.failure and not delivery.given_up]
     if failing:
         said = words.counted(len(failing), "delivery is", "deliveries are")
-        return "attention", f"{said} being tried again", failing[0].failure
+        return "attention", f"{said} being tried again", failing[0].failure.reason if failing[0].failure else ""
     waiting = sum(sum(stack.queues.waiting.values()) for stack in stacks)
     if waiting:
         said = words.counted(waiting, "message is", "messages are")
@@ -64,8 +65,8 @@ def _problems(stacks: Iterable[Seen]) -> list[str]:
     for stack in stacks:
         told: set[str] = set()
         for delivery in stack.deliveries:
-            if delivery.given_up:
-                found.append(delivery.failure)
+            if delivery.given_up and delivery.failure:
+                found.append(delivery.failure.reason)
             for key, one in delivery.objects.items():
                 found += one.problems if key not in told else ()
                 told.add(key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.page import words
+from local.page.deliveries import Failure
 from local.page.watched import Json, WatchedStack
 
 LETTERS_SHOWN = 50
@@ -24,7 +25,6 @@ class DeadLetter:
     event_key: str | None
     sent: float | None
     receives: int | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Queues:
     dead: dict[str, int]
     letters: tuple[DeadLetter, ...] = ()
 
-    def shown(self) -> Json:
-        """As the page is told it."""
+    def shown(self, failures: Mapping[str, Failure]) -> Json:
+        """As the page is told it. ``failures``: how the last try of a message ended, by message id."""
         return {
             "queues": [{"name": name, "waiting": depth} for name, depth in self.waiting.items()],
             "dead": sum(self.dead.values()),
@@ -48,29 +48,35 @@ class Queues:
                     "event": letter.event_key,
                     "sent": letter.sent,
                     "receives": letter.receives,
-                    "reason": letter.reason,
+                    "reason": reason(letter, failures),
                 }
                 for letter in self.letters[:LETTERS_SHOWN]
             ],
         }
 
 
-def read_queues(stack: WatchedStack, failures: Mapping[str, str]) -> Queues:
-    """The queues now. ``failures``: why a message was not done when it was last tried, by message id."""
+def reason(letter: DeadLetter, failures: Mapping[str, Failure]) -> str:
+    """Why a message became a dead letter, as far as the functions told."""
+    found = failures.get(letter.id)
+    return found.reason if found else "no try of it left a word in the logs"
+
+
+def read_queues(stack: WatchedStack) -> Queues:
+    """The queues now."""
     depths = stack.depths()
     waiting = {words.queue_name(name): depth for name, depth in depths.items() if DEAD not in name}
     dead = {words.queue_name(name): depth for name, depth in depths.items() if DEAD in name}
     if not any(dead.values()):
         return Queues(waiting, dead)
     letters = tuple(
-        _letter(words.queue_name(name), message, failures)
+        _letter(words.queue_name(name), message)
         for name, messages in stack.dead_letters().items()
         for message in messages
     )
     return Queues(waiting, dead, letters)
 
 
-def _letter(queue: str, message: Mapping[str, Any], failures: Mapping[str, str]) -> DeadLetter:
+def _letter(queue: str, message: Mapping[str, Any]) -> DeadLetter:
     body = _object(message.get("body"))
     message_id, receives = str(message.get("id", "")), message.get("receives")
     sent = message.get("sent")
@@ -81,7 +87,6 @@ def _letter(queue: str, message: Mapping[str, Any], failures: Mapping[str, str])
         str(body["eventKey"]) if "eventKey" in body else None,
         float(sent) if sent is not None else None,
         int(receives) if receives is not None else None,
-        failures.get(message_id, "no try of it left a word in the logs"),
     )
 
 

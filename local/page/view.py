@@ -36,14 +36,14 @@ class StackView:
         self._deliveries.take_lines(self._logs.new_lines())
         if empty_at is not None:
             self._deliveries.nothing_waits(empty_at)
-        return Seen(self.stack.product, self.stack.url, self._deliveries.all(), self._queues)
+        return Seen(self.stack.product, self.stack.url, self._deliveries.all(), self._queues, self._deliveries.failures)
 
     def _look_at_queues(self) -> float | None:
         """The moment before a look that found nothing waiting."""
         if time.perf_counter() < self._next:
             return None
         now = self._clock.now()
-        self._queues = read_queues(self.stack, self._deliveries.failures)
+        self._queues = read_queues(self.stack)
         self._next = time.perf_counter() + QUEUES_EVERY
         return None if any(self._queues.waiting.values()) else now
 
@@ -72,7 +72,7 @@ class View:
                 "title": words.PRODUCTS[one.product],
                 "url": one.url,
                 "order": place,
-                **one.queues.shown(),
+                **one.queues.shown(one.failures),
             }
             dead = {letter.delivery_id for letter in one.queues.letters if letter.delivery_id}
             for delivery in one.deliveries[:SHOWN]:

@@ -13,15 +13,16 @@ class WatchedRequest(Protocol):
     """One request to a stack's API, as its front door saw it.
 
     ``at`` is when it arrived (epoch seconds, simulated), ``milliseconds`` how long its answer took; ``delivery_id`` and
-    ``event_key`` are what its headers say, which nobody has verified.
+    ``event_key`` are what its headers say (empty: nothing), which nobody
+    has verified.
     """
 
     @property
     def at(self) -> float: ...
     @property
-    def delivery_id(self) -> str | None: ...
+    def delivery_id(self) -> str: ...
     @property
-    def event_key(self) -> str | None: ...
+    def event_key(self) -> str: ...
     @property
     def path(self) -> str: ...
     @property
@@ -50,7 +51,7 @@ class WatchedStack(Protocol):
         """Messages in each queue, the invisible ones included."""
         ...
 
-    def dead_letters(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    def dead_letters(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
         """The messages of each dead-letter queue: ``id``, ``body``, ``sent`` (epoch seconds) and ``receives``."""
         ...
 

@@ -1,6 +1,6 @@
 // The catalog: entities by blueprint, each with its properties and its relations in both directions.
 
-import { factsOf, propertiesOf, relationsOf, textOf } from "./entity.js";
+import { factsOf, propertiesOf, relationsOf, textOf, writtenAt } from "./entity.js";
 import { element, flash, forReaders } from "./dom.js";
 
 const AT_ONCE = 100; // Entities of one blueprint that are shown without being asked for.
@@ -105,7 +105,12 @@ function fill(item, before) {
   const blueprint = blueprints.get(part.blueprint)?.part;
   const title = part.title || part.identifier;
   summary.replaceChildren(
-    element("span", { class: "name" }, element("span", { class: "title" }, title), part.title && part.title !== part.identifier ? element("code", {}, part.identifier) : null),
+    element(
+      "span",
+      { class: "name" },
+      element("span", { class: part.title ? "title" : "title untitled" }, title),
+      part.title && part.title !== part.identifier ? element("code", {}, part.identifier) : null,
+    ),
     element("span", { class: "chips" }, ...factsOf(part, blueprint)),
   );
   item.changed = before ? changedNames(before, part) : new Set();
@@ -123,7 +128,7 @@ function changedNames(before, after) {
 
 function fillBody(item) {
   const blueprint = blueprints.get(item.part.blueprint)?.part;
-  const rows = [...propertiesOf(item.part, blueprint), ...relationsOf(item.part, blueprint, link), ...referrers(item)];
+  const rows = [...propertiesOf(item.part, blueprint), ...relationsOf(item.part, blueprint, link), ...referrers(item), ...writtenAt(item.part)];
   // Written anew only when it differs, so that nobody loses the place while reading.
   const fresh = element("dl", { class: "properties" }, ...rows);
   if (item.body.firstElementChild?.isEqualNode(fresh)) return;

@@ -1,7 +1,7 @@
 // Deliveries, newest first: what came, what became of it, why, and how long it took.
 
 import { at, duration, element, flash, time } from "./dom.js";
-import { titleOf } from "./stacks.js";
+import { shortTitleOf, titleOf } from "./stacks.js";
 
 const list = document.getElementById("delivery-list");
 const only = document.getElementById("only");
@@ -63,18 +63,21 @@ function fill({ summary, body, part }) {
       { class: "line" },
       part.received === null ? element("span", { class: "when" }, "earlier") : element("span", { class: "when" }, time(at(part.received))),
       element("code", { class: "event" }, part.event || "no event key"),
+      element("span", { class: "from" }, shortTitleOf(part.stack)),
       element("span", { class: "took" }, part.took === null ? "" : duration(part.took)),
     ),
     element(
       "span",
-      { class: "line" },
+      { class: "became" },
       element("span", { class: "outcome", "data-state": part.state }, part.label),
+      " ",
       element("span", { class: "reason" }, part.reason),
+      part.again === null ? null : element("span", { class: "reason" }, "; next try at ", time(at(part.again))),
     ),
   );
   const facts = [
     ["Stack", titleOf(part.stack)],
-    ["Delivery", element("code", {}, part.id ?? "names no id")],
+    ["Delivery", element("code", {}, part.id || "names no id")],
     ["Sent to", element("code", {}, part.path || "unknown")],
     ["Answered", part.status === null ? "unknown" : String(part.status)],
     ["Received", part.attempts > 1 ? `${part.attempts} times` : "once"],

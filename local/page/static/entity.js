@@ -49,6 +49,14 @@ export function relationsOf(part, blueprint, link) {
     });
 }
 
+/** When Port last took a change of it. */
+export function writtenAt(part) {
+  const moment = new Date(part.updatedAt);
+  return Number.isNaN(moment.getTime()) ? [] : [row("updatedAt", "Last written", dated(moment))];
+}
+
+const dated = (moment) => element("time", { datetime: moment.toISOString() }, inFull(moment));
+
 function row(name, title, content, kind = null) {
   return element("div", { "data-name": name }, element("dt", {}, title), element("dd", { class: kind }, ...[content].flat()));
 }
@@ -57,8 +65,7 @@ function value(given, how, name) {
   if (how.enum) return chip(how, given, name);
   if (typeof given === "boolean") return given ? "Yes" : "No";
   if (how.format === "date-time" && !Number.isNaN(Date.parse(given))) {
-    const moment = new Date(given);
-    return element("time", { datetime: moment.toISOString() }, inFull(moment));
+    return dated(new Date(given));
   }
   if (typeof given === "string" && how.format === "url") return external(given);
   if (typeof given === "object") return Array.isArray(given) && given.every((one) => typeof one !== "object") ? given.join(", ") : element("pre", {}, JSON.stringify(given, null, 2));

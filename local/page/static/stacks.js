@@ -8,6 +8,9 @@ const titles = new Map();
 /** The stack's title, for those that only know its name. */
 export const titleOf = (name) => titles.get(name) ?? name;
 
+/** "Cloud", "Data Center"; nothing where there is only one stack to speak of. */
+export const shortTitleOf = (name) => (titles.size > 1 ? titleOf(name).replace(/^Bitbucket /, "") : "");
+
 export function show(key, part, { before }) {
   if (!part) {
     cards.get(key)?.remove();

@@ -1,0 +1,100 @@
+"""A machine to look at: stacks whose functions log what the real ones log, and a clock that stands where it is put."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
+QUEUES = ("ProjectQueue", "RepositoryQueue", "PushQueue", "PullRequestQueue", "ResyncJobsQueue")
+
+
+@dataclass(frozen=True)
+class Request:
+    at: float
+    delivery_id: str
+    event_key: str
+    path: str
+    status: int
+    milliseconds: float = 12.0
+
+
+@dataclass
+class StoppedClock:
+    time: float = NOON
+    scale: float = 1.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@dataclass
+class FakeStack:
+    """``tell`` a request and its log line, ``log`` what a process function says."""
+
+    logs_folder: Path
+    product: Literal["cloud", "server"] = "cloud"
+    name: str = "local-1"
+    url: str = "http://127.0.0.1:3000"
+    received: list[Request] = field(default_factory=list)
+    waiting: dict[str, int] = field(default_factory=dict)
+    letters: list[dict[str, Any]] = field(default_factory=list)
+    broken: bool = False
+
+    def depths(self) -> dict[str, int]:
+        if self.broken:
+            raise ConnectionError("moto is gone")
+        depths = dict.fromkeys(QUEUES, 0) | {name.replace("Queue", "DeadLetters"): 0 for name in QUEUES}
+        return depths | self.waiting | {"PushDeadLetters": len(self.letters)}
+
+    def dead_letters(self) -> dict[str, list[dict[str, Any]]]:
+        return {"PushDeadLetters": self.letters}
+
+    def write(self, function: str, at: float, message: str, **fields: Any) -> None:
+        """One line of Powertools' Logger."""
+        moment = datetime.fromtimestamp(at, UTC)
+        stamp = f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d}+0000"
+        line = {
+            "level": "INFO",
+            "location": "x:1",
+            "message": message,
+            "timestamp": stamp,
+            "service": "local",
+            **fields,
+        }
+        with (self.logs_folder / f"{function}.log").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def stored(self, id_: str, event_key: str = "repo:push", at: float = NOON, family: str = "push") -> None:
+        """A webhook that was taken: the front door's note and the receive function's line."""
+        self.received.append(Request(at, id_, event_key, f"/webhooks/{family}", 202))
+        fields = {"outcome": "stored", "status": 202, "event_key": event_key, "delivery_id": id_, "family": family}
+        self.write("PushReceive", at + 0.01, "webhook stored", **fields)
+
+    def answered(
+        self, outcome: str, status: int, *, at: float = NOON, event_key: str = "repo:push", reason: str | None = None
+    ) -> None:
+        """A webhook that was not stored; its line names no delivery."""
+        self.received.append(Request(at, f"unverified-{len(self.received)}", event_key, "/webhooks/push", status))
+        fields = {"outcome": outcome, "status": status, "event_key": event_key}
+        self.write("PushReceive", at + 0.01, f"webhook {outcome}", **fields, **({"reason": reason} if reason else {}))
+
+    def applied(
+        self, id_: str, result: str = "applied", at: float = NOON + 1, *, key: str = "repository#{a}#{b}", **fields: Any
+    ) -> None:
+        """A process function's line about one object."""
+        told = {"delivery_id": id_, "event_key": "repo:push", "result": result, "reading": "refresh"}
+        self.write("PushProcess", at, f"{key} {result}", **(told | fields))
+
+    def failed(self, id_: str, message: str, at: float = NOON + 1, *, message_id: str = "m", **fields: Any) -> None:
+        """A process function's line about a try that went wrong."""
+        told = {"delivery_id": id_, "event_key": "repo:push", "message_id": message_id, "receives": 1}
+        self.write("PushProcess", at, message, **(told | fields))
+
+    def bury(self, id_: str, message_id: str = "m") -> None:
+        """The delivery's message lies in the dead-letter queue."""
+        body = json.dumps({"v": 1, "product": self.product, "id": id_, "eventKey": "repo:push", "payload": {}})
+        self.letters.append({"id": message_id, "body": body, "sent": NOON, "receives": 500})
