@@ -1,4 +1,4 @@
-"""The plumbing of the stand-ins: a small threaded HTTP/1.1 server with a declarative table of routes.
+"""The plumbing of the stand-ins: a declarative table of routes behind a small HTTP server.
 
 A stand-in derives from ``StandIn``, declares its ``ROUTES`` and writes one method per route. The table says what the
 real server's OpenAPI document allows (method, path, query parameters, shape of the body); everything else is refused
@@ -9,16 +9,16 @@ document.
 from __future__ import annotations
 
 import json
-import socket
-import socketserver
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import jsonschema
+
+from local.standins.serving import Peer, Server
 
 RECORDED_HEADERS = ("user-agent", "content-type", "accept")
 
@@ -101,6 +101,25 @@ class Recorded:
     caller: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request on its way, for a ``Tap``.
+
+    ``operation`` is the route's method and template with its names left out (``GET /v1/blueprints/{}``), the path as
+    sent where there is no route. ``carry_out`` answers the request; ``refuse`` makes the product's error answer from a
+    status and a message, without doing anything.
+    """
+
+    request: Request
+    operation: str
+    peer: Peer
+    carry_out: Callable[[], Answer]
+    refuse: Callable[[int, str], Answer]
+
+
+Tap = Callable[[Exchange], Answer]
+"""Stands in the way of every request and gives its answer. Raising ConnectionError cuts the connection without one."""
+
 Match = Callable[[Request], bool]
 
 
@@ -130,13 +149,14 @@ class StandIn:
         self.lock = threading.RLock()
         self.down = False
         self.on_request: Callable[[Request], None] | None = None
+        self.tap: Tap | None = None
         self._recorded: list[Recorded] = []
         self._failures: list[_PlannedFailure] = []
-        self._server: _Server | None = None
+        self._server: Server | None = None
 
     def start(self, port: int = 0) -> str:
         """Serve on 127.0.0.1 (``port`` 0: any free one) and return the base URL, without a trailing slash."""
-        self._server = _Server(("127.0.0.1", port), self)
+        self._server = Server(("127.0.0.1", port), self.answer)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self.url
 
@@ -212,18 +232,41 @@ class StandIn:
 
     # The way of a request.
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one request and record it; what the HTTP server calls for every request."""
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes, peer: Peer) -> Answer:
+        """Answer one request and record it; what the HTTP server calls for every request.
+
+        Raises ConnectionError when the tap cuts the connection.
+        """
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         request = Request(method, parts.path, {}, query, headers, body)
         if self.on_request is not None:
             self.on_request(request)
+        if self.tap is None:
+            return self._recorded_answer(request)
+        return self.tap(
+            Exchange(
+                request,
+                self._operation(request),
+                peer,
+                lambda: self._recorded_answer(request),
+                lambda status, message: self.refusal(status, message, None),
+            )
+        )
+
+    def _operation(self, request: Request) -> str:
+        try:
+            path = re.sub(r"\{[^}]*\}", "{}", self._route(request)[0].path)
+        except Refused:
+            path = request.path
+        return f"{request.method} {path}"
+
+    def _recorded_answer(self, request: Request) -> Answer:
         with self.lock:
             answer, caller = self._outcome(request)
             answer = Answer(answer.status, answer.body, {**self.common_headers(), **answer.headers})
-            subset = {name: headers[name] for name in RECORDED_HEADERS if name in headers}
-            self._recorded.append(Recorded(method, parts.path, query, answer.status, subset, caller))
+            subset = {name: request.headers[name] for name in RECORDED_HEADERS if name in request.headers}
+            self._recorded.append(Recorded(request.method, request.path, request.query, answer.status, subset, caller))
         return answer
 
     def _outcome(self, request: Request) -> tuple[Answer, str]:
@@ -305,81 +348,3 @@ def match_path(template: str, path: str) -> dict[str, str] | None:
         elif segment != text:
             return None
     return variables
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    """Threads are daemons and connections are remembered, so that ``stop`` also ends idle keep-alive connections."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], stand_in: StandIn) -> None:
-        self.stand_in = stand_in
-        self._open: set[socket.socket] = set()
-        self._open_lock = threading.Lock()
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def cut_connections(self) -> None:
-        with self._open_lock:
-            left = list(self._open)
-        for connection in left:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # the other side was quicker
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away in mid-answer is no news; anything else is a bug in the stand-in and is shown."""
-        import sys
-
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave together
-
-    def _serve(self) -> None:
-        server = self.server
-        assert isinstance(server, _Server)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = server.stand_in.answer(self.command, self.path, headers, body)
-        content, content_type = _encode(answer.body)
-        self.send_response(answer.status)
-        names = {name.lower() for name in answer.headers}
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if content and "content-type" not in names:
-            self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-        self.wfile.flush()
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Quiet: what arrived is in ``requests``."""
-
-
-def _encode(body: Any) -> tuple[bytes, str]:
-    if body is None:
-        return b"", ""
-    if isinstance(body, bytes):
-        return body, "text/plain; charset=utf-8"
-    return json.dumps(body, ensure_ascii=False).encode(), "application/json; charset=utf-8"
