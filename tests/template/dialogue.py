@@ -21,6 +21,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ON_TERMINAL = "import os, sys; os.login_tty(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
 _QUIET = 0.02
 _PATIENCE = 120.0
+# Beyond this the program asks the same again and again.
+_MOST_QUESTIONS = 100
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def hold(
 ) -> Dialogue:
     """Runs the command (an absolute path and its arguments), answering each question with a line.
 
-    Raises TimeoutError, with what was on the screen, for a program that neither asks nor ends.
+    Raises TimeoutError, with what was on the screen, for a program that neither asks nor ends, or asks on and on.
     """
     ours, theirs = pty.openpty()
     program = subprocess.Popen(
@@ -78,15 +80,17 @@ def _converse(terminal: int, answer: Callable[[Question], str]) -> tuple[list[Qu
             if not chunk:
                 return questions, _plain(seen)
             seen += chunk
+            deadline = time.monotonic() + _PATIENCE
         elif match := _QUESTION.search(_plain(seen[answered:])):
             # Nothing more comes and the line is open: the program waits.
             hidden = not termios.tcgetattr(terminal)[3] & termios.ECHO
             questions.append(Question(match["text"], match["offered"], hidden))
+            if len(questions) > _MOST_QUESTIONS:
+                raise TimeoutError(f"it asks on and on: {_plain(seen)}")
             answered = len(seen)
             os.write(terminal, (answer(questions[-1]) + "\n").encode())
-            deadline = time.monotonic() + _PATIENCE
         elif time.monotonic() > deadline:
-            raise TimeoutError(_plain(seen))
+            raise TimeoutError(f"it does nothing: {_plain(seen)}")
 
 
 def _read(terminal: int) -> bytes:
