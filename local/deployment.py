@@ -185,14 +185,16 @@ class Deployment:
                 raise FunctionError(f"the role {role.name} does not allow lambda:InvokeFunction on {target['Arn']}")
             return function.invoke(event)
 
+        now = self._moto.clock.now()
         start, end = _moment(properties.get("StartDate")), _moment(properties.get("EndDate"))
         return Schedule(
             name=self._template.resolve({"Ref": logical_id}),
             arn=self._arn(logical_id),
+            since=now if start is None else max(now, start),
             next=moments(
                 properties["ScheduleExpression"],
                 timezone=properties.get("ScheduleExpressionTimezone", "UTC"),
-                start=self._moto.clock.now() if start is None else start,
+                start=now if start is None else start,
             ),
             end=end,
             input=target.get("Input"),

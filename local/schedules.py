@@ -34,12 +34,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """One schedule that is on. ``next`` tells its moments, ``end`` the last one allowed; ``input`` is the event as the
-    template gives it (None: the event that the scheduler makes up).
+    """One schedule that is on ``since`` a moment. ``next`` tells its moments, ``end`` the last one allowed; ``input``
+    is the event as the template gives it (None: the event that the scheduler makes up).
     """
 
     name: str
     arn: str
+    since: float
     next: Next
     end: float | None
     input: str | None
@@ -69,7 +70,7 @@ class Schedules:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="schedule")
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
         for schedule in schedules:
-            self._plan(schedule, clock.now())
+            self._plan(schedule, schedule.since)
 
     def start(self) -> None:
         """Begin to watch the clock; without schedules there is nothing to watch."""
