@@ -30,7 +30,7 @@ export function show(key, part, { before }) {
   const heading = `stack-${part.order}`;
   card.setAttribute("aria-labelledby", heading);
   card.replaceChildren(
-    element("header", {}, element("h2", { id: heading }, part.title), element("code", {}, part.url)),
+    element("header", {}, element("h2", { id: heading }, part.title, element("span", { class: "caption" }, " messages waiting")), element("code", {}, part.url)),
     queues(part),
     ...(part.dead ? [letters(part)] : []),
   );
