@@ -72,6 +72,7 @@ class Landscape:
         Raises StoppedError as soon as ``stopping`` is found set, StateError for state that cannot be gone on with and
         PortTakenError. After any of them ``stop`` still has to be called.
         """
+        _unless(stopping)
         kept = self._state.read() if self._state else None
         facts, files = kept or ({}, None)
         folder = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="bitbucket-port-")))

@@ -2,109 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import threading
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from urllib.request import urlopen
 
 import pytest
+import requests
 
-from local.__main__ import PARAMETER_OF
 from local.machine import PORT_CLIENT_ID, PORT_CLIENT_SECRET, Product, port_stand_in, webhook_path
-from local.stack import ROOT
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.bitbucket_server import BitbucketServerStandIn
 from local.standins.port import PortStandIn
+from tests.end_to_end.command import ARRIVED, PAGE, READY, Command
 from tests.end_to_end.watching import until
 
-READY = re.compile(r"^ready (http://127\.0\.0\.1:\d+)$", re.MULTILINE)
-
-
-class Command:
-    """``python -m local`` in a session of its own, as a terminal would run it."""
-
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        clean = {name: value for name, value in os.environ.items() if name not in {*PARAMETER_OF, "WEBHOOK_SECRET"}}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "local", "--gateway-port", "0", *arguments],
-            cwd=ROOT,
-            env={**clean, **environment, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.output = self.errors = ""
-        self._said = threading.Condition()
-        self._readers = [threading.Thread(target=self._read, args=(name,), daemon=True) for name in ("out", "err")]
-        for reader in self._readers:
-            reader.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number in self.processes():
-            os.kill(number, signal.SIGKILL)
-        self.process.wait()
-
-    def _read(self, name: str) -> None:
-        stream = self.process.stdout if name == "out" else self.process.stderr
-        assert stream is not None
-        for line in stream:
-            with self._said:
-                if name == "out":
-                    self.output += line
-                else:
-                    self.errors += line
-                self._said.notify_all()
-
-    def wait_for(self, pattern: re.Pattern[str], timeout: float = 60.0) -> str:
-        """The first group of the pattern, once it is in the output."""
-        with self._said:
-            assert self._said.wait_for(lambda: pattern.search(self.output), timeout), self.output + self.errors
-            found = pattern.search(self.output)
-        assert found is not None
-        return found.group(1)
-
-    def wait(self, timeout: float = 90.0) -> int:
-        """The exit code."""
-        code = self.process.wait(timeout)
-        for reader in self._readers:
-            reader.join(10)
-        return code
-
-    def interrupt(self) -> None:
-        """What Ctrl-C in a terminal does: a signal to every process in the foreground."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
-    def processes(self) -> list[int]:
-        """The processes of its session that are alive."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-            except OSError:
-                continue  # It ended while we looked.
-            if int(fields[3]) == self.process.pid and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-        return found
+ANY = ("--gateway-port", "0", "--page-port", "0")
 
 
 def test_it_tells_the_story_and_shows_the_catalog() -> None:
-    with Command() as command:
+    with Command(*ANY) as command:
         assert command.wait() == 0, command.output + command.errors
         assert command.processes() == []
     assert READY.search(command.output)
+    assert PAGE.search(command.output)
     assert "Everything arrived" in command.output
     table = command.output.partition("The catalog in Port")[2]
     for repository in ("acme/payments-service", "SHOP/basket"):
@@ -115,9 +37,15 @@ def test_it_tells_the_story_and_shows_the_catalog() -> None:
     assert command.errors == ""
 
 
-def test_ctrl_c_ends_it_and_leaves_no_process_behind() -> None:
-    with Command("--keep-running") as command:
-        command.wait_for(re.compile("(Everything arrived)"))
+def test_the_page_shows_the_story_and_ctrl_c_leaves_no_process_behind() -> None:
+    with Command(*ANY, "--keep-running") as command:
+        page = command.wait_for(PAGE)
+        command.wait_for(ARRIVED)
+        assert "<html" in requests.get(page, timeout=10).text
+        with urlopen(f"{page}/events", timeout=20) as stream:
+            first = next(line for line in stream if line.startswith(b"data:"))
+        for shown in (b"acme/payments-service", b"SHOP/basket", b"pullrequest:fulfilled", b"pr:merged"):
+            assert shown in first
         assert len(command.processes()) > 3
         command.interrupt()
         assert command.wait(timeout=20) == 0
@@ -125,15 +53,24 @@ def test_ctrl_c_ends_it_and_leaves_no_process_behind() -> None:
     assert "Traceback" not in command.output + command.errors
 
 
-def test_ctrl_c_in_the_middle_of_the_story_ends_it_too() -> None:
-    with Command() as command:
-        command.wait_for(READY)
-        command.wait_for(re.compile("(a repository is created)"))
+@pytest.mark.parametrize("moment", ["first", "aws", "ready", "story"])
+def test_ctrl_c_ends_it_at_any_moment_and_leaves_no_process_behind(moment: str) -> None:
+    with Command(*ANY) as command:
+        command.wait_until_it_listens_to_signals()
+        if moment == "aws":  # Its process has been started, but does not answer yet.
+            command.wait_for_children(1)
+        elif moment == "ready":
+            command.wait_for(READY)
+        elif moment == "story":
+            command.wait_for(re.compile("(a repository is created)"))
+            command.wait_for_children(2)
         command.interrupt()
-        assert command.wait(timeout=20) == 0
+        assert command.wait(timeout=30) == 0, command.output + command.errors
         assert command.processes() == []
-    assert "Traceback" not in command.output + command.errors
+    assert command.errors == ""
     assert "The catalog in Port" not in command.output
+    if moment in ("first", "aws"):
+        assert not READY.search(command.output)
 
 
 @contextmanager
@@ -168,7 +105,7 @@ def test_with_real_servers_in_the_environment_it_plays_nothing_and_serves_them(p
         world.create_repository("PAY", "ledger", readme="# Ledger\n")
         name = "ledger" if product == "cloud" else "PAY/ledger"
         (webhook,) = world.open_pull_request(name, "work", title="Balance the books")
-        with Command(**environment) as command:
+        with Command(*ANY, **environment) as command:
             url = command.wait_for(READY)
             assert port.entities(pull_requests(product)) == {}
             assert bitbucket.deliver(url, "a-secret-of-my-own", webhook, path=webhook_path(webhook)) == [202]
@@ -182,10 +119,21 @@ def test_with_real_servers_in_the_environment_it_plays_nothing_and_serves_them(p
 
 
 def test_half_of_the_credentials_are_named_and_refused() -> None:
-    with Command(BITBUCKET_TOKEN="a-token") as command:
+    with Command(*ANY, BITBUCKET_TOKEN="a-token") as command:
         assert command.wait(timeout=30) == 2
     assert "PORT_CLIENT_ID, PORT_CLIENT_SECRET" in command.output
     assert "a-token" not in command.output + command.errors
+
+
+@pytest.mark.parametrize(("option", "what"), [("--gateway-port", "the API"), ("--page-port", "the page")])
+def test_a_port_that_is_taken_is_said_and_leaves_no_process_behind(option: str, what: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        with Command(*ANY, option, str(number)) as command:
+            assert command.wait(timeout=60) == 2
+            assert command.processes() == []
+    assert f"port {number}, wanted for {what}, is in use" in command.output
+    assert command.errors == ""
 
 
 def pull_requests(product: Product) -> str:
