@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+NOTHING = (None, [])
 Catalog = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
@@ -28,9 +29,9 @@ def _values(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     flat_old, flat_new = _flat(old), _flat(new)
     for name in sorted({*flat_old, *flat_new}):
         was, is_now = flat_old.get(name), flat_new.get(name)
-        if was == is_now:
+        if was == is_now or (was in NOTHING and is_now in NOTHING):
             continue
-        yield f"{name}: {is_now!r}" if was in (None, []) else f"{name}: {was!r} → {is_now!r}"
+        yield f"{name}: {is_now!r}" if was in NOTHING else f"{name}: {was!r} → {is_now!r}"
 
 
 def _flat(entity: Mapping[str, Any]) -> dict[str, Any]:
