@@ -51,6 +51,8 @@ class Concurrency:
         """End an execution."""
         with self._lock:
             self._running[function] -= 1
+            if not self._running[function]:
+                del self._running[function]
 
     @property
     def running(self) -> int:
