@@ -18,10 +18,12 @@ from bitbucket_port.mapping.parse import parse
 from bitbucket_port.mapping.shipped import load
 from bitbucket_port.runtime import Runtime
 from bitbucket_port.webhooks.delivery import Delivery
+from local.aws import CREDENTIALS
 from local.machine import Machine, Product
 from local.stack import ROOT
 from local.standins.http import Request
 from local.standins.webhook import Webhook
+from local.template import REGION
 from tests.end_to_end.conftest import Deploy
 from tests.end_to_end.expected import assert_in_port, entity_of, pull_request
 from tests.end_to_end.signing import post
@@ -160,7 +162,7 @@ def test_one_bad_entry_of_a_mapping_does_not_stop_the_others(
     document["resources"] = [selector_fails, identifier_fails, kind_unknown, *document["resources"]]
     runtime.engine = MappingEngine(parse(document, product=machine.product, file="bad.yaml"), now=time.time)
     (outcome,) = runtime.live.handle(
-        Delivery(machine.product, webhook.delivery_id, webhook.event_key, time.time(), webhook.payload)
+        Delivery(machine.product, webhook.delivery_id, webhook.event_key, machine.stack.clock.now(), webhook.payload)
     )
     assert outcome.result == "applied"
     assert any("resources[0]" in problem for problem in outcome.problems)
@@ -169,11 +171,12 @@ def test_one_bad_entry_of_a_mapping_does_not_stop_the_others(
 
 
 def runtime_of(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    """What runs in the function, in this process."""
-    for name, value in machine.stack.functions["PullRequestProcess"].environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
-    runtime = Runtime(machine.stack.functions["PullRequestProcess"].environment)
+    """What runs in the function, in this process and with all permissions."""
+    environment = machine.stack.functions["PullRequestProcess"].environment
+    for name, value in {**CREDENTIALS, "AWS_DEFAULT_REGION": REGION}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
+    runtime = Runtime(environment)
     runtime.begin(25_000)
     return runtime
 
@@ -245,64 +248,42 @@ def test_a_repository_first_heard_of_by_a_pull_request_is_read_even_if_the_first
     assert cloud.port.entities(REPOSITORY)["acme/untold"]["properties"]["description"] == "nobody told of it"
 
 
-@pytest.fixture(scope="module")
-def doubtful(deploy: Deploy) -> Machine:
-    """A stack some of whose messages wait for their second look for a minute: no test has the time to let it settle."""
-    return deploy("cloud")
+def test_not_found_once_deletes_nothing(cloud: Machine) -> None:
+    world, repository = cloud.cloud.world, new_repository(cloud)
+    cloud.cloud.fail_next(1, 404, asks_for(repository))
+    cloud.send(world.change_repository(repository.slug, description="one"))
+    until(lambda: missing(cloud, repository))
+    assert repository.full_name in cloud.port.entities(REPOSITORY)
+    cloud.stack.settle()
+    assert not missing(cloud, repository)
+    assert cloud.port.entities(REPOSITORY)[repository.full_name]["properties"]["description"] == "one"
 
 
-@pytest.fixture(scope="module")
-def doubted(doubtful: Machine) -> list[Any]:
-    return [new_repository(doubtful) for _ in range(2)]
-
-
-def test_not_found_once_deletes_nothing(doubtful: Machine, doubted: list[Any]) -> None:
-    world, repository = doubtful.cloud.world, doubted[0]
-    doubtful.cloud.fail_next(1, 404, asks_for(repository))
-    doubtful.send(world.change_repository(repository.slug, description="one"))
-    until(lambda: missing(doubtful, repository))
-    assert repository.full_name in doubtful.port.entities(REPOSITORY)
-    doubtful.send(world.change_repository(repository.slug, description="two"))
-    until(lambda: not missing(doubtful, repository))
-    assert doubtful.port.entities(REPOSITORY)[repository.full_name]["properties"]["description"] == "two"
-
-
-def test_not_found_twice_a_minute_apart_deletes_while_the_workspace_answers(
-    doubtful: Machine, doubted: list[Any]
-) -> None:
-    world, repository = doubtful.cloud.world, doubted[1]
-    pull, webhooks = opened(doubtful, repository)
+def test_not_found_twice_a_minute_apart_deletes_while_the_workspace_answers(cloud: Machine) -> None:
+    world, repository = cloud.cloud.world, new_repository(cloud)
+    pull, webhooks = opened(cloud, repository)
     key = f"{repository.full_name}/{pull.id}"
-    doubtful.send(webhooks)
-    until(lambda: key in doubtful.port.entities(PULL_REQUEST))
-    events = [world.change_repository(repository.slug, description=text) for text in ("one", "two")]
+    cloud.tell(webhooks)
+    events = world.change_repository(repository.slug, description="unheard of")
     world.delete_repository(repository.slug)  # and nobody is told
-    doubtful.send(events[0])
-    until(lambda: missing(doubtful, repository))
-    let_a_minute_pass(doubtful, missing(doubtful, repository)[0])
-    doubtful.cloud.fail_next(3, 500, lambda request: request.path.endswith("/workspaces/acme"))
-    doubtful.send(events[1])
-    until(lambda: put_off(doubtful, events[1]))
-    assert repository.full_name in doubtful.port.entities(REPOSITORY)
-    assert key in doubtful.port.entities(PULL_REQUEST)
-    until(lambda: repository.full_name not in doubtful.port.entities(REPOSITORY))
-    assert key not in doubtful.port.entities(PULL_REQUEST)
+    cloud.send(events)
+    until(lambda: missing(cloud, repository))
+    assert repository.full_name in cloud.port.entities(REPOSITORY)
+    cloud.cloud.fail_next(3, 500, lambda request: request.path.endswith("/workspaces/acme"))
+    cloud.stack.pass_time(61)
+    assert any("500" in line["message"] for line in lines(cloud, events[0].delivery_id))
+    assert repository.full_name in cloud.port.entities(REPOSITORY)
+    assert key in cloud.port.entities(PULL_REQUEST)
+    cloud.stack.settle()
+    assert repository.full_name not in cloud.port.entities(REPOSITORY)
+    assert key not in cloud.port.entities(PULL_REQUEST)
+    assert no_dead_letters(cloud)
 
 
 def missing(machine: Machine, repository: Any) -> list[dict[str, Any]]:
     """The ledger's item of a repository that was not found once."""
     found = [item for item in objects(machine, "repository") if item["SK"]["S"] == repository.uuid]
     return [item for item in found if "missing_since" in item]
-
-
-def let_a_minute_pass(machine: Machine, item: dict[str, Any]) -> None:
-    """Move the first look back in time."""
-    machine.stack.dynamodb.update_item(
-        TableName=machine.stack.table,
-        Key={name: item[name] for name in ("PK", "SK")},
-        UpdateExpression="SET missing_since = :since",
-        ExpressionAttributeValues={":since": {"N": str(float(item["missing_since"]["N"]) - 61)}},
-    )
 
 
 def test_an_error_while_a_deletion_is_checked_deletes_nothing(cloud: Machine) -> None:
@@ -336,20 +317,20 @@ def test_wrong_credentials_are_not_tried_again_until_there_is_a_new_secret(
     until(lambda: put_off(machine, first[-1:]))
     rest = [webhook for number in range(1, 6) for webhook in everything_about(machine, f"service-{number}")]
     machine.send([*first[:-1], *rest])
-    until(lambda: put_off(machine, [*first, *rest]), lambda: "\n".join(line["message"] for line in lines(machine)))
-    assert [one.status for one in machine.bitbucket.requests] == [401] * tries
+    machine.stack.pass_time(3600)
+    assert put_off(machine, [*first, *rest])
+    assert {one.status for one in machine.bitbucket.requests} == {401}
+    # The functions read the secret anew every five minutes, and the same token is not tried twice.
+    assert len(machine.bitbucket.requests) == tries
     assert [item for item in ledger(machine) if item["PK"]["S"].startswith("entity#")] == []
 
     machine.stack.secrets.put_secret_value(
         SecretId=machine.stack.secret_arn("StoredBitbucketToken"), SecretString=machine.bitbucket.token
     )
-    # The messages come back after five minutes, when the functions read the secret anew; no test has the time.
-    for function in machine.stack.functions.values():
-        function.cool()
-    machine.send([*first, *rest])
+    machine.stack.settle(within=900)
     kind = "Cloud" if product == "cloud" else "Server"
     wanted = {f"bitbucket{kind}Repository": 6, f"bitbucket{kind}PullRequest": 6}
-    until(lambda: {blueprint: len(written(machine, blueprint)) for blueprint in wanted} == wanted)
+    assert {blueprint: len(written(machine, blueprint)) for blueprint in wanted} == wanted
     repositories: list[Any] = machine.bitbucket.world.repositories
     for pull in (one for repository in repositories for one in repository.pull_requests.values()):
         in_port(machine, pull)
