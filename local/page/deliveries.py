@@ -184,6 +184,8 @@ class Deliveries:
         elif "message_id" in fields:
             failure = _failure(line)
             self.failures[str(fields["message_id"])] = failure
+            while len(self.failures) > KEPT:
+                del self.failures[next(iter(self.failures))]
             if delivery is not None:
                 delivery.failure = failure
                 delivery.failures += 1

@@ -59,7 +59,8 @@ class View:
     def read(self) -> Parts:
         """All parts as they are now."""
         seen = [view.look() for view in self._stacks]
-        entities = catalog.entities(self._port) if self._port else None
+        blueprints = self._port.blueprints() if self._port else []
+        entities = catalog.entities(self._port, blueprints) if self._port else None
         parts: Parts = {
             "clock": self._time(),
             "catalog": {"here": self._port is not None},
@@ -77,9 +78,8 @@ class View:
             dead = {letter.delivery_id for letter in one.queues.letters if letter.delivery_id}
             for delivery in one.deliveries[:SHOWN]:
                 parts[f"delivery/{name}/{delivery.key}"] = shown(delivery, name, dead)
-        if self._port is not None and entities is not None:
-            parts |= {f"blueprint/{key}": part for key, part in catalog.blueprints(self._port).items()}
-            parts |= {f"entity/{key}": part for key, part in entities.items()}
+        parts |= {f"blueprint/{key}": part for key, part in catalog.blueprints(blueprints).items()}
+        parts |= {f"entity/{key}": part for key, part in (entities or {}).items()}
         return parts
 
     def _time(self) -> Json:

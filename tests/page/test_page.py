@@ -99,10 +99,10 @@ def test_search_looks_into_properties_and_identifiers_and_says_how_much_it_found
     expect(entity(tab, "web")).to_be_visible()
     expect(entity(tab, "api")).to_be_hidden()
     expect(tab.get_by_role("heading", name="Project", exact=False)).to_be_hidden()
-    expect(tab.locator("#found")).to_have_text("1 entity says that.")
+    expect(tab.locator("#found")).to_have_text("1 entity matches.")
 
     demo.repository("acme/next", title="next", language="TypeScript")
-    expect(tab.locator("#found")).to_have_text("2 entities say that.")
+    expect(tab.locator("#found")).to_have_text("2 entities match.")
     tab.keyboard.press("Escape")
     expect(entity(tab, "api")).to_be_visible()
 

@@ -83,7 +83,9 @@ function makeEntity(address, part) {
   node.addEventListener("toggle", () => node.open && fillBody(item));
   entities.set(address, item);
   const { list } = blueprints.get(part.blueprint) ?? makeGroup(part.blueprint);
-  const after = [...list.children].find((other) => other.id > node.id);
+  // Most come in order; looking for the place each time would make thousands of them slow.
+  const last = list.lastElementChild;
+  const after = !last || last.id < node.id ? null : [...list.children].find((other) => other.id > node.id);
   list.insertBefore(node, after ?? null);
   return item;
 }
@@ -227,7 +229,7 @@ function filter() {
   }
   found.textContent = !words.length
     ? here && !entities.size ? "Nothing is in the catalog yet." : ""
-    : total === 0 ? "Nothing in the catalog says that." : `${total} ${total === 1 ? "entity says" : "entities say"} that.`;
+    : total === 0 ? "Nothing in the catalog matches." : `${total} ${total === 1 ? "entity matches" : "entities match"}.`;
 }
 
 search.addEventListener("input", filter);

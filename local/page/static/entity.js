@@ -30,9 +30,9 @@ const words = (value) => String(value).replaceAll("_", " ").toLowerCase();
 
 export function propertiesOf(part, blueprint) {
   const declared = blueprint?.properties ?? {};
-  const names = [...Object.keys(declared), ...Object.keys(part.properties).filter((name) => !(name in declared))];
+  const names = [...Object.keys(declared), ...Object.keys(part.properties).filter((name) => !Object.hasOwn(declared, name))];
   const rows = names.filter((name) => !empty(part.properties[name])).map((name) => {
-    const given = declared[name] ?? {};
+    const given = Object.hasOwn(declared, name) ? declared[name] : {};
     return row(`properties/${name}`, given.title ?? name, value(part.properties[name], given, name));
   });
   if (!empty(part.team)) rows.push(row("team", "Team", [part.team].flat().join(", ")));
