@@ -14,7 +14,8 @@ from typing import Any
 ACCOUNT = "123456789012"
 """moto's account."""
 
-_SERVICES = {"AmazonSQS": "sqs", "DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
+SERVICES = {"AmazonSQS": "sqs", "DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
+"""What ``X-Amz-Target`` begins with → the service."""
 _TRANSACTION_PARTS = {
     "Put": "dynamodb:PutItem",
     "Update": "dynamodb:UpdateItem",
@@ -53,7 +54,7 @@ def asked(target: str, region: str, body: bytes, find_secret: FindSecret) -> Ask
     that is not a JSON object.
     """
     prefix, _, operation = target.rpartition(".")
-    service = _SERVICES.get(prefix)
+    service = SERVICES.get(prefix)
     if service is None:
         raise NotKnownError(target or "a request without X-Amz-Target")
     parameters = json.loads(body or b"{}")

@@ -36,6 +36,7 @@ class Control:
             "faults": self._faults,
             "clear_faults": front.faults.clear,
             "due": lambda urls: queues.due(REGION, urls),
+            "ready": lambda urls: queues.ready(REGION, urls),
             "dead_letters": lambda url: queues.dead_letters(REGION, url),
             "expire": lambda: expiry.expire(REGION),
             "saved_at": lambda path: state.read(Path(path))["at"],

@@ -29,7 +29,6 @@ from local.aws.permissions import Permissions
 
 OPERATOR = "operator"
 """The access key that may do everything and is not recorded: tests and the deployment."""
-OPERATORS = frozenset({OPERATOR, "local"})
 KEPT_CALLS = 300_000
 """Older ones are forgotten."""
 
@@ -102,7 +101,7 @@ class Front:
         """Answer one request."""
         key, region, service = _credential_scope(environ.get("HTTP_AUTHORIZATION", ""))
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        if key in OPERATORS:
+        if key == OPERATOR:
             return _send(self._carry_out(environ, body), start_response)
         caller = self._callers.get(key)
         if caller is None:

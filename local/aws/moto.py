@@ -24,7 +24,8 @@ from local.aws.queues import DeadLetter
 from local.clock import Clock
 from local.template import REGION
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": REGION}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": OPERATOR, "AWS_SECRET_ACCESS_KEY": OPERATOR, "AWS_REGION": REGION}
+"""The operator's, as environment variables."""
 
 
 class Moto:
@@ -82,7 +83,7 @@ class Moto:
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id=key,
-            aws_secret_access_key="local",
+            aws_secret_access_key=key,
             config=None if key == OPERATOR else Config(retries={"total_max_attempts": 1}),
         )
 
@@ -158,6 +159,10 @@ class Moto:
         invisible or delayed now; ``None`` when there is no such message. Raises ValueError for an unknown queue.
         """
         return cast("float | None", self._order("due", urls=list(queue_urls)))
+
+    def ready(self, queue_urls: Iterable[str]) -> list[str]:
+        """Those of the queues that hold a message which could be received now. Raises ValueError for an unknown queue."""
+        return cast("list[str]", self._order("ready", urls=list(queue_urls)))
 
     def dead_letters(self, queue_url: str) -> list[DeadLetter]:
         """The queue's messages, oldest first, looked at without receiving them. Raises ValueError for an unknown

@@ -31,6 +31,16 @@ def due(region: str, urls: Iterable[str]) -> float | None:
     return min((moment for moment in moments if moment >= now), default=None)
 
 
+def ready(region: str, urls: Iterable[str]) -> list[str]:
+    """Those of the queues that hold a message which could be received now."""
+    now = time.time() * 1000
+    return [
+        url
+        for url in urls
+        if any(max(message.visible_at, message.delayed_until) <= now for message in find_queue(region, url)._messages)
+    ]
+
+
 def dead_letters(region: str, url: str) -> list[DeadLetter]:
     """The queue's messages, oldest first, visible or not; looking changes nothing about them."""
     messages = sorted(
@@ -53,7 +63,7 @@ def find_queue(region: str, url_or_name: str) -> Any:
     from moto.sqs.models import sqs_backends
 
     name = url_or_name.rstrip("/").rpartition("/")[2]
-    queue = sqs_backends[ACCOUNT][region].queues.get(name)
-    if queue is None:
+    backend = sqs_backends[ACCOUNT][region]
+    if name not in backend.queues:
         raise ValueError(f"there is no queue {name}")
-    return queue
+    return backend.get_queue(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from local.aws.control import Control
 from local.aws.expiry import expire
 from local.aws.front import Front
-from local.aws.simulated_moto import live_in
+from local.aws.simulated_moto import application, live_in
 from local.clock import Clock
 from local.template import REGION
 
@@ -24,7 +24,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clock", type=Path)
     live_in(Clock(parser.parse_args().clock))
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class KeepAlive(WSGIRequestHandler):
@@ -34,7 +33,7 @@ def main() -> None:
         disable_nagle_algorithm = True
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    front = Front(DomainDispatcherApplication(create_backend_app), _find_secret)
+    front = Front(application(), _find_secret)
     app = Control(front, sys.stdin.readline().strip())
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=KeepAlive)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)

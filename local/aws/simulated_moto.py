@@ -6,15 +6,20 @@ To be imported before anything of moto.
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from local.aws.asking import SERVICES
 from local.clock import Clock, rule_this_process
 
 VISIBILITY_LIMIT = 43_200
 """Seconds a message may stay invisible after one receive."""
+
+AGE_PRECISION = 1.0
+"""Seconds by which a message may outlive its queue's retention period."""
 
 
 def live_in(clock: Clock) -> None:
@@ -34,10 +39,34 @@ def live_in(clock: Clock) -> None:
         return unix_time(dt) * 1000.0
 
     _replace_everywhere(
-        {utils.utcnow: utcnow, utils.unix_time: unix_time, utils.unix_time_millis: unix_time_millis},
+        {
+            utils.utcnow: utcnow,
+            utils.unix_time: unix_time,
+            utils.unix_time_millis: unix_time_millis,
+            # moto asks this of the same class for every request.
+            utils.method_names_from_class: functools.cache(utils.method_names_from_class),
+        },
     )
-    _judge_age_alone(clock)
+    _let_go_of_what_is_too_old(clock)
     _count_invisibility_from_the_receive(clock)
+
+
+def application() -> Any:
+    """moto's WSGI application.
+
+    Its own one looks for the service in the folders of all that it knows, again for every request; ours are named by
+    the request's target.
+    """
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    services = {target: create_backend_app(cast("Any", service)) for target, service in SERVICES.items()}
+    others = DomainDispatcherApplication(create_backend_app)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        service = services.get(environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0], others)
+        return service(environ, start_response)
+
+    return answer
 
 
 def _replace_everywhere(instead: dict[Any, Callable[..., Any]]) -> None:
@@ -49,18 +78,28 @@ def _replace_everywhere(instead: dict[Any, Callable[..., Any]]) -> None:
                     setattr(module, attribute, instead[value])
 
 
-def _judge_age_alone(clock: Clock) -> None:
-    """Let moto look up a queue's retention period without counting the queue's messages three times for it.
+def _let_go_of_what_is_too_old(clock: Clock) -> None:
+    """Drop messages older than their queue keeps them, counted from the first send.
 
-    For each message received it asks for all attributes of the queue, which makes a full queue quadratic.
+    moto only hides them, and whatever lies behind them; to find out it counts all messages of the queue, for each one
+    that is received.
     """
-    from moto.sqs.models import Message, SQSBackend
+    from moto.sqs.models import SQSBackend
 
-    def young(backend: SQSBackend, queue_name: str, message: Message) -> bool:
-        queue: Any = backend.get_queue(queue_name)
-        return bool(float(queue.message_retention_period) + float(message.sent_timestamp or 0) / 1000 > clock.now())
+    get_queue = SQSBackend.get_queue
 
-    SQSBackend.is_message_valid_based_on_retention_period = young  # type: ignore[method-assign,assignment]
+    def get(backend: SQSBackend, queue_name: str) -> Any:
+        queue: Any = get_queue(backend, queue_name)
+        now = clock.now()
+        if now >= getattr(queue, "next_look", 0.0):
+            oldest = (now - float(queue.message_retention_period)) * 1000
+            queue._messages = [message for message in queue._messages if message.sent_timestamp > oldest]
+            queue._pending_messages.intersection_update(queue._messages)
+            queue.next_look = now + AGE_PRECISION
+        return queue
+
+    SQSBackend.get_queue = get  # type: ignore[method-assign,assignment]
+    SQSBackend.is_message_valid_based_on_retention_period = lambda *_: True  # type: ignore[method-assign]
 
 
 def _count_invisibility_from_the_receive(clock: Clock) -> None:

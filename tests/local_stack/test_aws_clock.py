@@ -56,9 +56,16 @@ def test_a_queue_that_is_not_there_is_named(moto: Moto) -> None:
 def test_messages_grow_too_old(moto: Moto) -> None:
     url, _ = queue(moto, MessageRetentionPeriod="604800")
     sqs = moto.client("sqs")
-    sqs.send_message(QueueUrl=url, MessageBody="x")
-    moto.clock.advance(604_801)
-    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+    sqs.send_message(QueueUrl=url, MessageBody="old")
+    sqs.receive_message(QueueUrl=url, VisibilityTimeout=10)
+    moto.clock.advance(300_000)
+    sqs.send_message(QueueUrl=url, MessageBody="young")
+    sqs.send_message(QueueUrl=url, MessageBody="invisible", DelaySeconds=900)
+    moto.clock.advance(304_802)
+    assert moto.due([url]) is None
+    assert [letter["body"] for letter in moto.dead_letters(url)] == ["young", "invisible"]
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert {message["Body"] for message in received} == {"young", "invisible"}
 
 
 def test_a_message_may_be_kept_invisible_for_long_after_it_was_sent(moto: Moto) -> None:
