@@ -71,7 +71,7 @@ class Gateway:
         self.in_flight = 0
         self.count = 0
         self._after = after
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._server = _Server(("127.0.0.1", port), self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="gateway", daemon=True)
@@ -89,16 +89,27 @@ class Gateway:
 
     def enter(self) -> None:
         """A request begins."""
-        with self._lock:
+        with self._changed:
             self.in_flight += 1
             self.count += 1
 
     def leave(self, received: Received) -> None:
         """It is answered."""
-        with self._lock:
+        with self._changed:
             self.received.append(received)
             self.in_flight -= 1
+            self._changed.notify_all()
         self._after()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not self.in_flight
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """False when somebody still waits for an answer after so many real seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.idle, timeout)
 
 
 class _Server(ThreadingHTTPServer):

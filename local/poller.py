@@ -23,8 +23,6 @@ from local.template import REGION
 
 LARGEST_RECEIVE = 10
 """Messages that SQS gives at once."""
-IDLE_PAUSE = 1.0
-"""Real seconds after which an idle poller looks again without being asked; whoever sends messages asks it to."""
 LONGEST_PAUSE = 60.0
 """Simulated seconds between two tries while the queue cannot be read."""
 
@@ -45,9 +43,9 @@ class Mapping:
 
 
 class Poller:
-    """Works off one queue. ``invoke`` runs the function; ``sqs`` is a client with the function's role; ``after`` is
-    called when a batch is done, because the function may have sent messages. ``received`` counts messages,
-    ``in_flight`` the batches that are being handled.
+    """Works off one queue, whenever it is woken. ``invoke`` runs the function; ``sqs`` is a client with the function's
+    role; ``after`` is called when a batch is done, because the function may have sent messages. ``looks`` counts how
+    often it asked for messages, ``in_flight`` the batches that are being handled.
     """
 
     def __init__(
@@ -68,13 +66,13 @@ class Poller:
         self._poll = threading.Thread(target=self._run, name=f"{name}-poll", daemon=True)
         self._changed = threading.Condition()
         self._stopping = False
-        self._asked = 0
-        self._answered = -1
-        self.in_flight = 0
-        self._looked = False
+        self._woken = False
+        self._looking = False
+        self._introduced = False
         self._pause = 0.0
         self._again_at: float | None = None
-        self.received = 0
+        self.in_flight = 0
+        self.looks = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -100,21 +98,26 @@ class Poller:
         """The queue it works off."""
         return self._mapping.queue_url
 
-    # --- what settling asks ------------------------------------------------------------------------------------------
+    # --- what others ask ---------------------------------------------------------------------------------------------
 
-    def nudge(self) -> int:
-        """Look at once: something was probably sent. Returns a ticket for ``wait_until_quiet``."""
+    def wake(self) -> bool:
+        """Ask for messages: there are some. False while its queue cannot be read."""
         with self._changed:
-            self._asked += 1
+            if self._again_at is not None and self._clock.now() < self._again_at:
+                return False
+            self._woken = True
             self._changed.notify_all()
-            return self._asked
+            return True
 
-    def wait_until_quiet(self, ticket: int, timeout: float) -> bool:
-        """Wait until a look that began after the ticket found nothing (or the queue could not be read) and nothing is
-        in flight; False when that did not happen within so many real seconds.
-        """
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to do."""
+        return not (self._woken or self._looking or self.in_flight)
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """False when it still has something to do after so many real seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._answered >= ticket and not self.in_flight, timeout)
+            return self._changed.wait_for(lambda: self.idle, timeout)
 
     def due(self) -> float | None:
         """When it will try again to read a queue that could not be read (simulated epoch); None for no such thing."""
@@ -124,34 +127,32 @@ class Poller:
     # --- polling -----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        size = self._mapping.batch_size
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self.in_flight < self._mapping.concurrency)
+                self._changed.wait_for(lambda: self._stopping or self._can_look())
                 if self._stopping:
                     return
-                ticket = self._asked
+                self._woken, self._looking = False, True
+                self.looks += 1
                 free = self._mapping.concurrency - self.in_flight
-            messages = self._receive(min(LARGEST_RECEIVE, free * self._mapping.batch_size))
-            if not messages:
-                self._rest(ticket)
-            size = self._mapping.batch_size
-            for start in range(0, len(messages), size):
-                self._threads.submit(self._handle, messages[start : start + size])
+            messages = self._receive(min(LARGEST_RECEIVE, free * size))
+            batches = [messages[start : start + size] for start in range(0, len(messages), size)]
+            with self._changed:
+                self.in_flight += len(batches)
+                self._looking = False
+                self._changed.notify_all()
+            for batch in batches:
+                self._threads.submit(self._handle, batch)
 
-    def _rest(self, ticket: int) -> None:
-        """Say that there was nothing, and wait until asked again."""
-        with self._changed:
-            self._answered = ticket
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._stopping or self._asked != ticket, IDLE_PAUSE)
+    def _can_look(self) -> bool:
+        return self._woken and self.in_flight < self._mapping.concurrency
 
     def _receive(self, most: int) -> list[dict[str, Any]]:
-        if self._again_at is not None and self._clock.now() < self._again_at:
-            return []
         try:
-            if not self._looked:  # As Lambda does, to see how much there is to do.
+            if not self._introduced:  # As Lambda does, to see how much there is to do.
                 self._sqs.get_queue_attributes(QueueUrl=self._mapping.queue_url, AttributeNames=["All"])
-                self._looked = True
+                self._introduced = True
             answer = self._sqs.receive_message(
                 QueueUrl=self._mapping.queue_url,
                 MaxNumberOfMessages=most,
@@ -163,17 +164,12 @@ class Poller:
             with self._changed:
                 self._pause = min(LONGEST_PAUSE, self._pause * 2 or 1.0)
                 self._again_at = self._clock.now() + self._pause
-                unreported = not self._stopping
-            if unreported:
+            if not self._stopping:
                 _log.warning("%s: its queue cannot be read: %s", self.name, error)
             return []
-        messages = list(answer.get("Messages", []))
         with self._changed:
             self._pause, self._again_at = 0.0, None
-            self.received += len(messages)
-            size = self._mapping.batch_size
-            self.in_flight += -(-len(messages) // size)
-        return messages
+        return list(answer.get("Messages", []))
 
     # --- handling ----------------------------------------------------------------------------------------------------
 
@@ -190,7 +186,6 @@ class Poller:
         finally:
             with self._changed:
                 self.in_flight -= 1
-                self._asked += 1  # Other messages may have come, or this one be visible again.
                 self._changed.notify_all()
             self._after()
 

@@ -91,14 +91,16 @@ class Schedules:
         with self._changed:
             return self._waiting[0][0] if self._waiting else None
 
-    def wait_until_quiet(self, timeout: float) -> bool:
-        """Wait until nothing runs and nothing is due at this moment; False if not within so many real seconds."""
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing is due at this moment."""
+        return not self._running and not (self._waiting and self._waiting[0][0] <= self._clock.now())
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """False when there is still something to do after so many real seconds."""
         with self._changed:
             self._changed.notify_all()
-            return self._changed.wait_for(self._is_quiet, timeout)
-
-    def _is_quiet(self) -> bool:
-        return not self._running and not (self._waiting and self._waiting[0][0] <= self._clock.now())
+            return self._changed.wait_for(lambda: self.idle, timeout)
 
     def _plan(self, schedule: Schedule, earliest: float) -> None:
         moment = schedule.next(earliest)

@@ -14,6 +14,7 @@ from local.clock import Clock
 from local.gateway import Gateway
 from local.poller import Poller
 from local.schedules import Schedules
+from local.watcher import Watcher
 
 LOOK_AGAIN = 0.01
 """Real seconds between two looks at something that is not due yet."""
@@ -29,9 +30,15 @@ class Settling:
     clock: Clock
     gateway: Gateway
     pollers: Sequence[Poller]
+    watcher: Watcher
     schedules: Schedules
     waiting: Callable[[], float | None]
     left: Callable[[], str]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs at this moment."""
+        return self.gateway.idle and self.schedules.idle and all(poller.idle for poller in self.pollers)
 
     def settle(self, timeout: float, *, jump: bool, within: float | None) -> None:
         """Return when no message is left and nothing runs.
@@ -65,22 +72,19 @@ class Settling:
     def _rest(self, limit: _Limit) -> None:
         """Wait until nothing runs and no message can be had."""
         while True:
-            before = self._activity()
-            tickets = [poller.nudge() for poller in self.pollers]
-            for poller, ticket in zip(self.pollers, tickets, strict=True):
-                limit.wait(lambda seconds, p=poller, t=ticket: p.wait_until_quiet(t, seconds))  # type: ignore[misc]
-            limit.wait(self.schedules.wait_until_quiet)
-            # One poller's batch may have sent messages to a queue that was found empty just before it.
-            if not self.gateway.in_flight and self._activity() == before:
+            for poller in self.pollers:
+                limit.wait(poller.wait_until_idle)
+            limit.wait(self.schedules.wait_until_idle)
+            limit.wait(self.gateway.wait_until_idle)
+            # One part may have been woken by another that was found idle later. If nothing has begun since this moment
+            # and each is idle after it, all were idle at once.
+            begun = self._begun()
+            if self.idle and not self.watcher.look() and self._begun() == begun:
                 return
-            if self.gateway.in_flight:
-                time.sleep(LOOK_AGAIN)
             limit.check()
 
-    def _activity(self) -> tuple[int, ...]:
-        # Batches in flight belong to it: what ends while one looks may have sent messages just before.
-        at_work = [poller.received - poller.in_flight for poller in self.pollers]
-        return (self.gateway.count, self.gateway.in_flight, self.schedules.count, *at_work)
+    def _begun(self) -> tuple[int, ...]:
+        return (self.gateway.count, self.schedules.count, *(poller.looks for poller in self.pollers))
 
     def _reach(self, moment: float | None, jump: bool, limit: _Limit) -> None:
         """Let the clock come to this moment."""

@@ -26,6 +26,7 @@ from local.routes import routes
 from local.schedules import Schedules
 from local.settling import Settling
 from local.template import read, translate
+from local.watcher import Watcher
 
 __all__ = ["ROOT", "Stack"]
 _DEPTHS = (
@@ -80,6 +81,7 @@ class Stack:
         self.logs_folder = logs_folder or self._own_folder or Path()
         self.functions: dict[str, Function] = {}
         self._pollers: list[Poller] = []
+        self._watcher: Watcher | None = None
         self._schedules: Schedules | None = None
         self._gateway: Gateway | None = None
         self._created = False
@@ -100,6 +102,7 @@ class Stack:
         )
         self.functions = deployment.functions()
         self._pollers = deployment.pollers()
+        self._watcher = Watcher(self._pollers, moto=self._moto)
         self._schedules = Schedules(deployment.schedules(), clock=self.clock, after=self.nudge)
         self._gateway = Gateway(
             routes(self.template, deployment.invocations()),
@@ -116,6 +119,7 @@ class Stack:
             self.create()
         for poller in self._pollers:
             poller.start()
+        self._running.watcher.start()
         self._running.schedules.start()
         self.url = self._running.gateway.start()
         return self.url
@@ -129,6 +133,8 @@ class Stack:
         """End everything that was started; harmless when nothing was."""
         if self._gateway:
             self._gateway.stop()
+        if self._watcher:
+            self._watcher.stop()
         for poller in self._pollers:
             poller.end()
         # A function that is in the middle of something is killed, so that nobody waits for it.
@@ -200,9 +206,9 @@ class Stack:
         self._running.pass_time(seconds, timeout)
 
     def nudge(self) -> None:
-        """Have every queue looked at now."""
-        for poller in self._pollers:
-            poller.nudge()
+        """Have every queue looked at soon: something was probably sent."""
+        if self._watcher:
+            self._watcher.tell()
 
     # --- what there is to see ----------------------------------------------------------------------------------------
 
@@ -230,10 +236,7 @@ class Stack:
     @property
     def busy(self) -> bool:
         """Whether a request, a batch or a scheduled invocation is being handled at this moment."""
-        if self._gateway is None or self._schedules is None:
-            return False
-        at_work = self._gateway.in_flight or any(poller.in_flight for poller in self._pollers)
-        return bool(at_work) or not self._schedules.wait_until_quiet(0.0)
+        return bool(self.url) and not self._running.idle
 
     def logs(self) -> str:
         """What the functions wrote so far."""
@@ -243,12 +246,13 @@ class Stack:
 
     @property
     def _running(self) -> Settling:
-        if self._gateway is None or self._schedules is None:
+        if self._gateway is None or self._schedules is None or self._watcher is None:
             raise RuntimeError("the stack is not created")
         return Settling(
             clock=self.clock,
             gateway=self._gateway,
             pollers=self._pollers,
+            watcher=self._watcher,
             schedules=self._schedules,
             waiting=lambda: self._moto.due([poller.queue_url for poller in self._pollers]),
             left=self._left,

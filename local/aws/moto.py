@@ -161,7 +161,9 @@ class Moto:
         return cast("float | None", self._order("due", urls=list(queue_urls)))
 
     def ready(self, queue_urls: Iterable[str]) -> list[str]:
-        """Those of the queues that hold a message which could be received now. Raises ValueError for an unknown queue."""
+        """Those of the queues that hold a message which could be received now. Raises ValueError for an unknown
+        queue.
+        """
         return cast("list[str]", self._order("ready", urls=list(queue_urls)))
 
     def dead_letters(self, queue_url: str) -> list[DeadLetter]:

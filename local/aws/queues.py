@@ -33,11 +33,10 @@ def due(region: str, urls: Iterable[str]) -> float | None:
 
 def ready(region: str, urls: Iterable[str]) -> list[str]:
     """Those of the queues that hold a message which could be received now."""
-    now = time.time() * 1000
     return [
         url
         for url in urls
-        if any(max(message.visible_at, message.delayed_until) <= now for message in find_queue(region, url)._messages)
+        if any(message.visible and not message.delayed for message in find_queue(region, url)._messages)
     ]
 
 
