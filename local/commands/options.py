@@ -17,15 +17,30 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return _parser().parse_args(given)
 
 
+def parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Those of ``run`` and ``invoke``."""
+    commands = _subparsers(argparse.ArgumentParser())
+    return commands["run"], commands["invoke"]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description="The whole stack on this machine. Without a command it runs: `run` may be left out.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,invoke}")
-    _add_run(commands.add_parser("run", help="start the stack and its page, and tell a story where nothing is real"))
-    _add_invoke(commands.add_parser("invoke", help="run one event, or several in turn, and say what became of it"))
+    _subparsers(parser)
     return parser
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,invoke}")
+    found = {
+        "run": commands.add_parser("run", help="start the stack and its page, and tell a story where nothing is real"),
+        "invoke": commands.add_parser("invoke", help="run one event, or several in turn, and say what became of it"),
+    }
+    _add_run(found["run"])
+    _add_invoke(found["invoke"])
+    return found
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

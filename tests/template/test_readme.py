@@ -20,6 +20,7 @@ from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.lambda_receive import METRIC_OF_OUTCOME
 from bitbucket_port.objects import Product
 from bitbucket_port.webhooks.event_keys import FAMILIES, KEYS, family_of
+from local.commands import options, run_stack
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.bitbucket_server import BitbucketServerStandIn
 from scripts.sam_template import Template
@@ -175,11 +176,14 @@ def test_the_dialogue_asks_about_each_function_that_faces_the_internet(template:
 
 
 def test_options_of_the_runner_are_its_own() -> None:
-    runner = (ROOT / "local" / "__main__.py").read_text(encoding="utf-8")
-    options = {name for text in SHELL.values() for name in re.findall(r'make run ARGS="(--[\w-]+)', text)}
+    run, invoke = (set(re.findall(r"--[a-z-]+", parser.format_help())) - {"--help"} for parser in options.parsers())
+    shown = {name for text in TEXTS.values() for name in re.findall(r'`?make run ARGS="([^"]+)"', text)}
+    invoked = {name for text in TEXTS.values() for name in re.findall(r"-m local invoke (.*)", text)}
 
-    assert options == set(re.findall(r'add_argument\("(--[\w-]+)"', runner))
-    assert "WEBHOOK_SECRET" in runner
+    assert {name for text in shown for name in re.findall(r"--[a-z-]+", text)} == run
+    assert {name for text in invoked for name in re.findall(r" (--[a-z-]+)", text)} <= invoke
+    assert "`--product`" in TEXTS["docs/local.md"]
+    assert "WEBHOOK_SECRET" in inspect.getsource(run_stack)
 
 
 # --- webhooks --------------------------------------------------------------------------------------------------------
@@ -254,7 +258,7 @@ def test_data_center_takes_the_webhook_that_the_readme_creates() -> None:
 
 def test_the_excerpt_shows_scenes_that_the_story_has() -> None:
     story = (ROOT / "local" / "story.py").read_text(encoding="utf-8")
-    runner = (ROOT / "local" / "__main__.py").read_text(encoding="utf-8")
+    runner = inspect.getsource(run_stack)
     scenes = re.findall(
         r"^  (\S.*?)  +([a-z]+:[\w:, ]+?)  \d+ ms, \d+ requests? to Port$", between("excerpt"), re.MULTILINE
     )
@@ -263,7 +267,7 @@ def test_the_excerpt_shows_scenes_that_the_story_has() -> None:
     assert len(scenes) >= 5
     assert all(f'"{text}"' in story for text, _ in scenes)
     assert {key for _, keys in scenes for key in keys.split(", ")} <= known
-    assert "ready http://127.0.0.1:3000" in between("excerpt")
+    assert "ready http://127.0.0.1:3000\npage http://127.0.0.1:3001\n" in between("excerpt")
     assert "Everything arrived; no queue holds anything." in runner
 
 
