@@ -48,6 +48,21 @@ def test_what_is_visible_now_is_not_due_later(moto: Moto) -> None:
     assert moto.due([url]) is None
 
 
+def test_a_queue_is_ready_when_a_message_could_be_received(moto: Moto) -> None:
+    (empty, _), (url, _), (delayed, _) = queue(moto), queue(moto, VisibilityTimeout="60"), queue(moto)
+    sqs = moto.client("sqs")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    sqs.send_message(QueueUrl=delayed, MessageBody="x", DelaySeconds=30)
+    queues = [empty, url, delayed]
+    assert moto.ready(queues) == [url]
+    sqs.receive_message(QueueUrl=url)
+    assert moto.ready(queues) == []
+    moto.clock.advance(31)
+    assert moto.ready(queues) == [delayed]
+    moto.clock.advance(30)
+    assert moto.ready(queues) == [url, delayed]
+
+
 def test_a_queue_that_is_not_there_is_named(moto: Moto) -> None:
     with pytest.raises(ValueError, match="no queue nowhere"):
         moto.due(["http://localhost/123456789012/nowhere"])
