@@ -119,7 +119,12 @@ def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Con
         console.print(f"[red]Something is left in the queues: {dead}")
     else:
         console.print("[green]Everything arrived; no queue holds anything.")
-    if options.keep_running or (looked_at and not options.exit):
+    if runs_on(options, on_terminal=looked_at):
         console.print("Running on, so that the page can be looked at. Ctrl-C ends it.", style="dim")
         stopping.wait()
     return 1 if dead else 0
+
+
+def runs_on(options: argparse.Namespace, *, on_terminal: bool) -> bool:
+    """Whether to stay after the story: where somebody can look at the page and press Ctrl-C, unless told otherwise."""
+    return bool(options.keep_running or (on_terminal and not options.exit))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.commands import dispatch, options
+from local.commands import dispatch, options, run_stack
 from local.commands.changes import changes
 from local.commands.settings import (
     PARAMETER_OF,
@@ -76,6 +76,22 @@ def test_the_help_names_both_commands(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert end.value.code == 0
     assert {"run", "invoke"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "on_terminal", "stays"),
+    [
+        ([], True, True),
+        ([], False, False),
+        (["--exit"], True, False),
+        (["--keep-running"], False, True),
+        (["--keep"], False, False),
+    ],
+)
+def test_it_stays_after_the_story_where_somebody_can_end_it(
+    arguments: list[str], on_terminal: bool, stays: bool
+) -> None:
+    assert run_stack.runs_on(options.parse(arguments), on_terminal=on_terminal) is stays
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
