@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,27 +14,7 @@ from playwright.sync_api import Page as Tab
 from local.page import Page
 from local.page.chromium import ARGUMENTS, find_chromium
 from local.standins.port import PortStandIn
-from tests.page.fakes import FakeStack, StoppedClock
-
-BLUEPRINTS = [
-    {
-        "identifier": "project",
-        "title": "Project",
-        "schema": {"properties": {"url": {"type": "string", "format": "url", "title": "Link"}}},
-    },
-    {
-        "identifier": "repository",
-        "title": "Repository",
-        "schema": {
-            "properties": {
-                "visibility": {"type": "string", "enum": ["private", "public"], "title": "Visibility"},
-                "readme": {"type": "string", "format": "markdown", "title": "README"},
-                "language": {"type": "string", "title": "Language"},
-            }
-        },
-        "relations": {"project": {"target": "project", "many": False, "required": False, "title": "Project"}},
-    },
-]
+from tests.page.fakes import BLUEPRINTS, Demo, FakeStack, StoppedClock
 
 
 @pytest.fixture(scope="session")
@@ -49,26 +28,6 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-@dataclass
-class Demo:
-    """A page over a machine that a test plays with. ``cloud`` and ``server`` share one Port."""
-
-    page: Page
-    cloud: FakeStack
-    server: FakeStack
-    port: PortStandIn
-    url: str = ""
-
-    def project(self, identifier: str = "PAY", **given: str) -> None:
-        self.port.put_entity("project", identifier, title=given.pop("title", None), properties=dict(given))
-
-    def repository(
-        self, identifier: str, *, title: str | None = None, project: str | None = None, **given: str
-    ) -> None:
-        relations = {"project": project} if project else {}
-        self.port.put_entity("repository", identifier, title=title, properties=dict(given), relations=relations)
 
 
 @pytest.fixture

@@ -8,7 +8,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from local.page import Page
+from local.standins.port import PortStandIn
+
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
+BLUEPRINTS = [
+    {
+        "identifier": "project",
+        "title": "Project",
+        "schema": {"properties": {"url": {"type": "string", "format": "url", "title": "Link"}}},
+    },
+    {
+        "identifier": "repository",
+        "title": "Repository",
+        "schema": {
+            "properties": {
+                "visibility": {"type": "string", "enum": ["private", "public"], "title": "Visibility"},
+                "readme": {"type": "string", "format": "markdown", "title": "README"},
+                "language": {"type": "string", "title": "Language"},
+            }
+        },
+        "relations": {"project": {"target": "project", "many": False, "required": False, "title": "Project"}},
+    },
+]
 QUEUES = ("ProjectQueue", "RepositoryQueue", "PushQueue", "PullRequestQueue", "ResyncJobsQueue")
 
 
@@ -98,3 +120,23 @@ class FakeStack:
         """The delivery's message lies in the dead-letter queue."""
         body = json.dumps({"v": 1, "product": self.product, "id": id_, "eventKey": "repo:push", "payload": {}})
         self.letters.append({"id": message_id, "body": body, "sent": NOON, "receives": 500})
+
+
+@dataclass
+class Demo:
+    """A page over a machine that a test plays with. ``cloud`` and ``server`` share one Port."""
+
+    page: Page
+    cloud: FakeStack
+    server: FakeStack
+    port: PortStandIn
+    url: str = ""
+
+    def project(self, identifier: str = "PAY", **given: str) -> None:
+        self.port.put_entity("project", identifier, title=given.pop("title", None), properties=dict(given))
+
+    def repository(
+        self, identifier: str, *, title: str | None = None, project: str | None = None, **given: str
+    ) -> None:
+        relations = {"project": project} if project else {}
+        self.port.put_entity("repository", identifier, title=title, properties=dict(given), relations=relations)

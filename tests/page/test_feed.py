@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.page.feed import Feed, Parts
-from tests.page.conftest import Demo
+from tests.page.fakes import Demo
 
 
 class Machine:
