@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import pytest
 
 from local.commands import dispatch
 from local.commands.settings import PARAMETER_OF
+from local.standins.cloud.learning import learn
+from local.standins.cloud.pull_requests import CloudWorld
 from scripts.sign_events import EVENTS
+from tests.end_to_end.real_servers import credentials, real_servers
 
 Run = Callable[..., tuple[int, str]]
 
@@ -91,3 +95,20 @@ def test_webhook_only_mode_is_asked_for_in_the_environment(invoke: Run, monkeypa
     assert code == 0, said
     assert "reading=payload" in said
     assert "reading=refresh" not in said
+
+
+def test_with_credentials_it_asks_and_writes_to_those_servers(invoke: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = EVENTS / "cloud" / "repo-push.json"
+    event = json.loads(path.read_text(encoding="utf-8"))
+    with real_servers("cloud") as (bitbucket, port):
+        assert isinstance(bitbucket.world, CloudWorld)
+        learn(bitbucket.world, "repo:push", json.loads(event["body"]), datetime.now(UTC))
+        for name, value in credentials("cloud", bitbucket, port).items():
+            monkeypatch.setenv(name, value)
+
+        code, said = invoke(path)
+
+        assert code == 0, said
+        assert "acme/payments-api" in port.entities("bitbucketCloudRepository")
+        assert bitbucket.requests != []
+    assert "in Port" not in said

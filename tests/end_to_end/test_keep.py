@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from local.standins.port import PortStandIn
 from local.state import read_objects
 from tests.end_to_end.command import ARRIVED, READY, Command
+from tests.end_to_end.real_servers import credentials, real_servers
+from tests.end_to_end.watching import until
 
 ANY = ("--gateway-port", "0", "--page-port", "0")
 APPROVED = re.compile("(it is approved)")
@@ -118,3 +121,34 @@ def test_a_broken_state_is_refused_in_words(kept: Path) -> None:
     assert "aws.json" in command.output
     assert "--reset" in command.output
     assert command.errors == ""
+
+
+def test_with_real_servers_the_ledger_is_kept_and_a_new_token_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    with real_servers("cloud") as (bitbucket, port):
+        world = bitbucket.world
+        world.create_project("PAY", "Payments")
+        (created,) = world.create_repository("PAY", "ledger", readme="# Ledger")
+        environment = credentials("cloud", bitbucket, port)
+        with Command(*ANY, "--keep", str(tmp_path), WEBHOOK_SECRET="first-secret", **environment) as command:
+            url = command.wait_for(READY)
+            assert bitbucket.deliver(url, "first-secret", created) == [202]
+            until(lambda: "acme/ledger" in repositories(port), lambda: command.output + command.errors)
+            command.interrupt()
+            assert command.wait(timeout=30) == 0, command.output + command.errors
+        assert all("token" not in path.read_text("utf-8").lower() for path in (tmp_path / "logs").rglob("*.log"))
+
+        bitbucket.token = "another-token"
+        (renamed,) = world.rename_repository("ledger", "books")
+        environment = credentials("cloud", bitbucket, port)
+        with Command(*ANY, "--keep", str(tmp_path), WEBHOOK_SECRET="second-secret", **environment) as command:
+            assert command.wait_for(READY) == url
+            assert bitbucket.deliver(url, "second-secret", renamed) == [202]
+            # Only who remembers what it wrote renames it; anybody else would make a second one.
+            until(lambda: list(repositories(port)) == ["acme/books"], lambda: command.output + command.errors)
+            command.interrupt()
+            assert command.wait(timeout=30) == 0, command.output + command.errors
+        assert command.errors == ""
+
+
+def repositories(port: PortStandIn) -> dict[str, Any]:
+    return port.entities("bitbucketCloudRepository")

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.request import urlopen
 
 import pytest
 import requests
 
-from local.machine import PORT_CLIENT_ID, PORT_CLIENT_SECRET, Product, port_stand_in, webhook_path
-from local.standins.bitbucket_cloud import BitbucketCloudStandIn
-from local.standins.bitbucket_server import BitbucketServerStandIn
-from local.standins.port import PortStandIn
+from local.machine import Product, webhook_path
 from tests.end_to_end.command import ARRIVED, PAGE, READY, Command
+from tests.end_to_end.real_servers import credentials, real_servers
 from tests.end_to_end.watching import until
 
 ANY = ("--gateway-port", "0", "--page-port", "0")
@@ -73,33 +69,10 @@ def test_ctrl_c_ends_it_at_any_moment_and_leaves_no_process_behind(moment: str) 
         assert not READY.search(command.output)
 
 
-@contextmanager
-def real_servers(product: Product) -> Iterator[tuple[BitbucketCloudStandIn | BitbucketServerStandIn, PortStandIn]]:
-    """A Bitbucket and a Port that somebody else started."""
-    port = port_stand_in(f"{product}/default")
-    bitbucket = BitbucketCloudStandIn("acme") if product == "cloud" else BitbucketServerStandIn()
-    port.start()
-    bitbucket.start()
-    try:
-        yield bitbucket, port
-    finally:
-        bitbucket.stop()
-        port.stop()
-
-
 @pytest.mark.parametrize("product", ["cloud", "server"])
 def test_with_real_servers_in_the_environment_it_plays_nothing_and_serves_them(product: Product) -> None:
     with real_servers(product) as (bitbucket, port):
-        environment = {
-            "BITBUCKET_PRODUCT": product,
-            "BITBUCKET_URL": bitbucket.api_url,
-            "BITBUCKET_TOKEN": bitbucket.token,
-            "PORT_CLIENT_ID": PORT_CLIENT_ID,
-            "PORT_CLIENT_SECRET": PORT_CLIENT_SECRET,
-            "PORT_BASE_URL": port.url,
-            "WEBHOOK_SECRET": "a-secret-of-my-own",
-            **({"BITBUCKET_WORKSPACE": "acme"} if product == "cloud" else {}),
-        }
+        environment = {**credentials(product, bitbucket, port), "WEBHOOK_SECRET": "a-secret-of-my-own"}
         world = bitbucket.world
         world.create_project("PAY", "Payments")
         world.create_repository("PAY", "ledger", readme="# Ledger\n")
