@@ -88,7 +88,7 @@ def _settled(machine: Machine, stopping: threading.Event) -> bool:
     end = time.monotonic() + PATIENCE
     while not stopping.is_set():
         try:
-            machine.stack.settle(1.0)
+            machine.stack.settle(1.0, jump=False)
         except TimeoutError:
             if time.monotonic() > end:
                 raise
