@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -338,6 +339,29 @@ def test_time_passes_with_everything_done_that_falls_due(make: Make) -> None:
     deployed.pass_time(200)
     assert 200 <= deployed.clock.now() - began < 300
     assert len(said(deployed, "Worker", "batch")) == 2
+
+
+def test_nobody_waits_for_a_function_that_only_sleeps(make: Make) -> None:
+    given = resources()
+    given["Worker"] = function("WorkerRole", Timeout=900)
+    given["Queue"]["Properties"]["VisibilityTimeout"] = 5400
+    deployed = make(given)
+    began, really_began = deployed.clock.now(), time.monotonic()
+    send(deployed, *({"do": "sleep", "seconds": 600 + number} for number in range(5)))
+    deployed.settle()
+    # Two at once: the third of them ends last, after three sleeps.
+    assert 1800 <= deployed.clock.now() - began < 1900
+    assert len(said(deployed, "Worker", "batch")) == 5
+    assert not any(deployed.depths().values())
+    assert time.monotonic() - really_began < 600
+
+
+def test_a_function_that_sleeps_longer_than_it_may_is_stopped_without_waiting_for_it(make: Make) -> None:
+    deployed = make(resources())
+    send(deployed, {"do": "sleep", "seconds": 1000})
+    deployed.settle()
+    assert len(said(deployed, "Worker", "batch")) == 3
+    assert len(deployed.dead_letters()["DeadLetters"]) == 1
 
 
 # --- the API ---------------------------------------------------------------------------------------------------------
