@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
@@ -139,6 +139,8 @@ class StoryMapper:
 class Rig:
     """One story in one table: Bitbucket goes from world to world, deliveries wait in a list."""
 
+    PROJECTS: ClassVar[bool] = False
+
     def __init__(self, client: DynamoDBClient, story: Story, name: str, *, mode: ReadMode, one_blueprint: bool) -> None:
         self.story, self.mode, self.name = story, mode, name
         self.world = 0
@@ -159,6 +161,7 @@ class Rig:
             reader=None if mode == "webhook-only" else cast("Reader", self.gate.around("bitbucket", self)),
             followers=cast("Any", self.gate.around("jobs", self)),
             options=WriteOptions(),
+            projects=self.PROJECTS,
             timing=Timing(look=1.5),
             clock=lambda: self.now,
             sleep=self.wait,

@@ -11,7 +11,7 @@ from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.errors import PermanentError, TransientError
 from bitbucket_port.mapping.model import Wants
-from bitbucket_port.objects import Address, Kind, Product, SourceKey
+from bitbucket_port.objects import Kind, Product
 from bitbucket_port.webhooks import cloud, server
 from bitbucket_port.webhooks.change import Change
 from bitbucket_port.webhooks.delivery import Delivery
@@ -116,8 +116,7 @@ class LiveEvents:
         if not self._concerns(change.kind) or not self._needed(change):
             return [Outcome(change.key, "not needed")]
         outcome = self._applier.apply(change)
-        parent = self._unknown_parent(outcome)
-        return [outcome, *([self._applier.apply(_read(*parent, change.received))] if parent else [])]
+        return [outcome.parent, outcome] if outcome.parent else [outcome]
 
     def _concerns(self, kind: Kind) -> bool:
         """A repository matters even where only its pull requests are mapped: they follow its name."""
@@ -132,13 +131,6 @@ class LiveEvents:
             return True
         return bool(change.only_if_needed & _names(self._wants(change.kind))) and _may_move_main_branch(change, item)
 
-    def _unknown_parent(self, outcome: Outcome) -> tuple[SourceKey, Address] | None:
-        """The project of a repository that was just written, when the catalog has not heard of it."""
-        if outcome.parent is None or "project" not in self._kinds or not self._reads:
-            return None
-        key = outcome.parent[0]
-        return None if self._ledger.read([key])[key].applied else outcome.parent
-
 
 def _may_move_main_branch(change: Change, item: ObjectItem) -> bool:
     branches = change.main_branch_candidates
@@ -148,7 +140,3 @@ def _may_move_main_branch(change: Change, item: ObjectItem) -> bool:
 def _names(wants: Wants) -> set[str]:
     pairs = (("__readme", wants.readme), ("__latestCommit", wants.latest_commit))
     return {name for name, wanted in pairs if wanted}
-
-
-def _read(key: SourceKey, address: Address, received: float) -> Change:
-    return Change(key.kind, key, "upsert", address, version=None, event_time=None, received=received, object=None)

@@ -99,6 +99,7 @@ class Runtime:
             reader=self._reader,
             followers=JobFollowers(self.send_job, reads=self._reader is not None),
             options=WriteOptions(mapping.enable_merge, mapping.create_missing, mapping.delete_dependents),
+            projects="project" in self.engine.kinds(),
             timing=timing,
             facts_of=lambda key, address, obj: facts_of(product, key.kind, address, obj),
         )

@@ -27,7 +27,7 @@ from bitbucket_port.catalog.outside import Followers, Mapper, Reader, Reading, W
 from bitbucket_port.catalog.page import PageEntry, Pages
 from bitbucket_port.catalog.removal import Removal
 from bitbucket_port.catalog.settle import BUSY_SECONDS, WriteOptions
-from bitbucket_port.errors import BusyError, NotFoundError, StillThereError
+from bitbucket_port.errors import BusyError, NotFoundError, PermanentError, StillThereError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import Address, JsonObject, SourceKey
 from bitbucket_port.webhooks.change import Change
@@ -43,6 +43,7 @@ class Applier:
     """Applies changes, pages and removals to the catalog.
 
     ``reader`` is None in webhook-only mode: then payloads are all there is, in the order of their own times.
+    ``projects``: a repository's project is mapped too, and read with the first repository that names it.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Applier:
         reader: Reader | None,
         followers: Followers,
         options: WriteOptions,
+        projects: bool = False,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -62,6 +64,7 @@ class Applier:
         self._ledger = ledger
         self._mapper = mapper
         self._reader = reader
+        self._projects = projects
         self._clock = clock
         self._facts_of = facts_of
         self._writer = LeasedWriter(
@@ -113,12 +116,7 @@ class Applier:
         """Read the repository of a pull request that we never saw, so that it comes before what hangs below it."""
         if change.container is None:
             raise ValueError(f"{change.key} has no container")
-        key, address = change.container
-        return self.apply(
-            Change(
-                key.kind, key, "upsert", address, version=None, event_time=None, received=change.received, object=None
-            )
-        )
+        return self.apply(_hint(*change.container, change.received))
 
     def _needs_read(self, change: Change, container: ObjectItem | None) -> bool:
         return (
@@ -201,8 +199,7 @@ class Applier:
                 raise BusyError(f"{key} is being written for the first time", retry_after=BUSY_SECONDS)
             if self._reader is None or item.facts.address is None or not item.owns:
                 return Outcome(key, "not needed")
-            address, now = item.facts.address, self._clock()
-            change = Change(key.kind, key, "upsert", address, version=None, event_time=None, received=now, object=None)
+            change = _hint(key, item.facts.address, self._clock())
             return self._apply_refresh(change, item, self._reader, rewrite=True)
 
         return self._until_settled(attempt, key)
@@ -242,6 +239,7 @@ class Applier:
             except NotFoundError:
                 return self._missing(change, held, reader)
             self._believe(change, asked)
+            project = self._look_after(reading.parent, change.received)
             outcome = self._writer.settle(
                 held,
                 self._mapper.map(change.kind, reading.object, ask=reader.ask),
@@ -254,7 +252,20 @@ class Applier:
                 ),
                 facts=reading.facts,
             )
-        return replace(outcome, parent=reading.parent)
+        return replace(outcome, parent=project)
+
+    def _look_after(self, project: tuple[SourceKey, Address] | None, received: float) -> Outcome | None:
+        """Read a repository's project that we never saw.
+
+        Before the repository is committed: a repository that is in the ledger then has its project there, whoever was
+        killed on the way. Later it would be too late, as another delivery of the same change finds nothing to do.
+        """
+        if project is None or not self._projects or self._ledger.read([project[0]])[project[0]].applied:
+            return None
+        try:
+            return self.apply(_hint(*project, received))
+        except PermanentError as error:
+            return Outcome(project[0], "unreadable", problems=(str(error),))
 
     def _read(self, reader: Reader, change: Change, item: ObjectItem) -> Reading:
         """The object now, under the address of the event or the one we know, whichever is still good."""
@@ -324,3 +335,8 @@ class Applier:
 def _tied(known: int, version: int) -> bool:
     """Whether two versions cannot be told apart: equal, or the payload's is cut to a second (Data Center 10)."""
     return known == version or (version % SECOND == 0 and known // SECOND == version // SECOND)
+
+
+def _hint(key: SourceKey, address: Address, received: float) -> Change:
+    """A change that says no more than that the object is to be read."""
+    return Change(key.kind, key, "upsert", address, version=None, event_time=None, received=received, object=None)
