@@ -1,0 +1,138 @@
+"""A function that dies amid its work loses nothing: in every story, at every call to the outside, the catalog is right.
+
+The calls come from a recording of the story, so that a new one is covered without touching this file (``kills``: what
+counts as a death, and which are alike). Deliveries are shuffled and come twice; those that follow a death meet the dead
+one's lease, or, every other time, what it left when that has run out.
+
+Of deaths that are alike, in the stories of one product, one is met alone; and every story has a run with a death in
+each of its functions at once. With the variable EVERY_KILL set, every story meets each of its own alone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from local.aws import Moto
+from local.machine import Machine, Product
+from local.standins.webhook import Webhook
+from tests.end_to_end.conftest import Deploy
+from tests.end_to_end.kills import Death, Recorder
+from tests.end_to_end.right_catalog import differences, only, right_catalog, shown_catalog
+from tests.end_to_end.stories import STORIES, Stage, Story
+
+EVERY = bool(os.environ.get("EVERY_KILL"))
+PLAYED = [
+    pytest.param(product, story, id=f"{story.name}-{product}")
+    for product in ("cloud", "server")
+    for story in STORIES
+    if product in story.products
+]
+AT_ONCE_SECONDS = 3.0
+"""How long to wait for a death before the other deliveries come; one that needs the clock put forward comes later."""
+LEASE_AND_MORE = 61.0
+TRIES = 3
+"""A death may be missed, when functions took turns otherwise than in the recording; then the story is told again."""
+
+
+class Theatre:
+    """One product's stack, on which stories are played again and again."""
+
+    def __init__(self, machine: Machine, moto: Moto) -> None:
+        self.machine = machine
+        self.recorder = Recorder(machine, moto)
+        self.outside = self.recorder.outside
+        self.numbers, self.turns = count(1), count()
+        self.met: set[tuple[str, ...]] = set()
+        self.kills = 0
+
+    def begin(self, story: Story) -> tuple[Stage, list[Webhook]]:
+        """The story as it is before any delivery, and the deliveries: the same order each time."""
+        stage = Stage(self.machine, next(self.numbers))
+        self.machine.tell(stage.prepare(story))
+        deliveries = [webhook for webhooks in story.act(stage) for webhook in webhooks] * 2
+        random.Random(story.name).shuffle(deliveries)
+        return stage, deliveries
+
+    def record(self, story: Story) -> list[Death]:
+        """Every different death of a story."""
+        stage, deliveries = self.begin(story)
+        found: list[Death] = []
+        for number, delivery in enumerate(deliveries):
+            self.outside.forget()
+            self.machine.tell([delivery])
+            found += self.recorder.deaths(number)
+        assert wrong(stage) == []
+        assert found
+        return list({(death.function, death.changes): death for death in reversed(found)}.values())[::-1]
+
+    def not_met(self, deaths: list[Death]) -> list[Death]:
+        """One of each kind that no story had so far."""
+        new = {death.kind: death for death in reversed(deaths) if death.kind not in self.met}
+        self.met |= new.keys()
+        return list(new.values())
+
+    def play(self, story: Story, *deaths: Death) -> int:
+        """Tell the story with these deaths; returns how many came about."""
+        stage, deliveries = self.begin(story)
+        first = min(death.delivery for death in deaths)
+        for delivery in deliveries[:first]:
+            self.machine.tell([delivery])
+        for death in deaths:
+            self.outside.fault(death.fault)
+        try:
+            assert set(self.machine.send(deliveries[first : first + 1])) == {202}
+            self._wait()
+            self.machine.stack.clock.advance(LEASE_AND_MORE if next(self.turns) % 2 else 0.0)
+            self.machine.tell(deliveries[first + 1 :])
+            struck = len(deaths) - len(self.outside.faults_left())
+        finally:
+            self.outside.clear_faults()
+        assert wrong(stage) == [], f"{story.name} after {deaths}"
+        self.kills += struck
+        return struck
+
+    def _wait(self) -> None:
+        end = time.monotonic() + AT_ONCE_SECONDS
+        while self.outside.faults_left() and time.monotonic() < end:
+            time.sleep(0.02)
+
+
+def wrong(stage: Stage) -> list[str]:
+    right = only(right_catalog(stage.machine), stage.token)
+    return differences(right, only(shown_catalog(stage.machine), stage.token))
+
+
+@pytest.fixture(scope="module")
+def theatres(deploy: Deploy, moto: Moto) -> Iterator[dict[Product, Theatre]]:
+    made: dict[Product, Theatre] = {"cloud": Theatre(deploy("cloud"), moto), "server": Theatre(deploy("server"), moto)}
+    yield made
+    print({product: theatre.kills for product, theatre in made.items()})
+
+
+@pytest.mark.parametrize(("product", "story"), PLAYED)
+def test_a_death_anywhere_in_a_story_changes_nothing_in_the_end(
+    theatres: dict[Product, Theatre], product: Product, story: Story
+) -> None:
+    theatre = theatres[product]
+    deaths = theatre.record(story)
+    alone = deaths if EVERY else theatre.not_met(deaths)
+    for _ in range(TRIES):
+        alone = [death for death in alone if not theatre.play(story, death)]
+    assert alone == [], "these never came about"
+    assert several(theatre, story, deaths) > 0
+    assert not any(theatre.machine.stack.dead_letters().values())
+
+
+def several(theatre: Theatre, story: Story, deaths: list[Death]) -> int:
+    """One death in each function at once, some of which may keep others from coming about."""
+    chance = random.Random(story.name)
+    by_function: dict[str, list[Death]] = {}
+    for death in deaths:
+        by_function.setdefault(death.function, []).append(death)
+    return theatre.play(story, *(chance.choice(one) for one in by_function.values()))
