@@ -1,8 +1,8 @@
 """A function that dies amid its work loses nothing: in every story, at every call to the outside, the catalog is right.
 
 The calls come from a recording of the story, so that a new one is covered without touching this file (``kills``: what
-counts as a death, and which are alike). Deliveries are shuffled and come twice; those that follow a death meet the dead
-one's lease, or, every other time, what it left when that has run out.
+counts as a death, and which are alike). Deliveries are shuffled and come twice; those that follow a death meet what the
+dead one left when its lease has run out, or, every fourth time, the lease itself (then they all wait and try again).
 
 Of deaths that are alike, in the stories of one product, one is met alone; and every story has a run with a death in
 each of its functions at once. With the variable EVERY_KILL set, every story meets each of its own alone.
@@ -36,6 +36,7 @@ PLAYED = [
 AT_ONCE_SECONDS = 3.0
 """How long to wait for a death before the other deliveries come; one that needs the clock put forward comes later."""
 LEASE_AND_MORE = 61.0
+"""Simulated seconds after which nobody holds anything of a live delivery's."""
 TRIES = 3
 """A death may be missed, when functions took turns otherwise than in the recording; then the story is told again."""
 
@@ -88,7 +89,7 @@ class Theatre:
         try:
             assert set(self.machine.send(deliveries[first : first + 1])) == {202}
             self._wait()
-            self.machine.stack.clock.advance(LEASE_AND_MORE if next(self.turns) % 2 else 0.0)
+            self.machine.stack.clock.advance(LEASE_AND_MORE if next(self.turns) % 4 else 0.0)
             self.machine.tell(deliveries[first + 1 :])
             struck = len(deaths) - len(self.outside.faults_left())
         finally:
