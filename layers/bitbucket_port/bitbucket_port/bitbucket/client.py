@@ -15,17 +15,25 @@ from bitbucket_port.objects import Address, JsonObject, Kind, Product
 if TYPE_CHECKING:
     from bitbucket_port.mapping.model import Wants
     from bitbucket_port.mapping.scope import Question
+    from bitbucket_port.resync.plan import Listing
 
 FULL_NAME_ID = "full_name:"
 PROJECT_KEY_ID = "key:"
+START = "start"
+"""The cursor of a list's first page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing: objects in their list shape, and when it was asked for (epoch seconds, our clock)."""
+    """One page of a listing: objects in their list shape, and when it was asked for (epoch seconds, our clock).
+
+    ``next`` is the cursor of the page after it; None when the list ends here. ``cursor`` is its own.
+    """
 
     values: tuple[JsonObject, ...]
     asked_at: float
+    next: str | None = None
+    cursor: str = START
 
 
 class Bitbucket(Protocol):
@@ -81,6 +89,15 @@ class Bitbucket(Protocol):
 
     def matches(self, question: Question) -> bool:
         """What only Bitbucket Cloud can answer: is this object in its own list with that role and query?"""
+        ...
+
+    def list(self, listing: Listing, *, container: Address | None = None, cursor: str | None = None) -> Iterator[Page]:
+        """The pages of a listing from ``cursor`` (None: from its start) to its end, the largest the server grants.
+
+        ``container`` is the repository of a list of pull requests. Repositories come as the list gives them, without
+        what the mapping wants added; Cloud users are the members' accounts. A list that was not read to its end ends
+        in an exception, never without one.
+        """
         ...
 
     def open_pull_requests(self, repository: Address) -> Iterator[Page]:
