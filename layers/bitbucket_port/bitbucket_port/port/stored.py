@@ -1,0 +1,82 @@
+"""The fields of an entity in one form, whether the mapping made them or Port answered them.
+
+Port stores what it is sent and may show it in another notation: an unset value is left out or null, one team is a list
+of one, related entities come in any order, a moment in time is written with another zone, 1 as 1.0. Two entities whose
+normal forms are equal are the same to everybody who looks at them; only what is certain to mean the same is made equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+_GROUPS = ("properties", "relations")
+_META = ("title", "icon", "team")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
+_EXACT = 2**53
+"""Above this a JSON number of Port or jq is no longer exact, and stays as it is."""
+
+
+def normal_form(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Field name (``title``, ``properties.url``) → comparable value; what is not in ``fields`` is not in the result.
+
+    ``fields`` are an entity's as the mapping makes them or as Port shows it. Search queries stay what they are.
+    """
+    flat = {name: _meta(name, fields[name]) for name in _META if name in fields}
+    for group in _GROUPS:
+        read = _relation if group == "relations" else _property
+        flat.update({f"{group}.{name}": read(value) for name, value in (fields.get(group) or {}).items()})
+    return flat
+
+
+def named(entity: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The normal form of just these fields of an entity as Port shows it; what is unset there is None."""
+    flat = normal_form(entity)
+    return {name: flat.get(name) for name in names}
+
+
+def is_query(value: Any) -> bool:
+    """Whether Port, not the sender, decides what this field holds (a search query of a relation or team)."""
+    return isinstance(value, dict) and "combinator" in value and isinstance(value.get("rules"), list)
+
+
+def _meta(name: str, value: Any) -> Any:
+    if name != "team" or is_query(value):
+        return value
+    teams = [value] if isinstance(value, str) else list(value or ())
+    return sorted({str(one) for one in teams if one}) or None
+
+
+def _relation(value: Any) -> Any:
+    """An identifier, or the sorted distinct identifiers of a relation to many; nothing related is None."""
+    if isinstance(value, list):
+        return sorted({str(one) for one in value}) or None
+    return value
+
+
+def _property(value: Any) -> Any:
+    if isinstance(value, str):
+        return _moment(value)
+    if isinstance(value, list):
+        return [_property(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _property(one) for name, one in value.items()}
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value
+
+
+def _moment(text: str) -> str:
+    """A date and time with its zone, in UTC and with all digits of the second that are not zero."""
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        return text
+    day, clock, fraction, zone = found.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return text
+    digits = (fraction or "").rstrip("0")
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{'.' + digits if digits else ''}Z"
