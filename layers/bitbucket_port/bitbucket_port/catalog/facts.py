@@ -23,7 +23,7 @@ def facts_of(product: Product, kind: Kind, address: Address, obj: JsonObject) ->
         )
     if kind == "project":
         return Facts(address, full_name=_text(obj, "key"), project=_text(obj, "key"))
-    return Facts(address if kind != "user" else None)
+    return Facts(address)
 
 
 def _full_name(product: Product, repository: JsonObject) -> str:
