@@ -96,6 +96,7 @@ class Environment:
         self._configuration, self._platform = configuration, platform
         self._api = RuntimeApi()
         self._init_milliseconds: float | None = None
+        self.deadline: float | None = None
         key = "ASIA" + "".join(secrets.choice(_KEY_LETTERS) for _ in range(16))
         self._process, self._life = self._spawn({**variables, **self._own_variables(key)})
         self.described = ExecutionEnvironment(key, self._process.pid, configuration.name)
@@ -212,6 +213,7 @@ class Environment:
         trace = f"Root=1-{int(began):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
         invocation = Invocation(request_id, payload, began + timeout, self._configuration.arn, trace)
         self._platform.write(f"START RequestId: {request_id} Version: $LATEST")
+        self.deadline = invocation.deadline
         status = "error"
         try:
             self._api.hand_over(invocation)
@@ -221,6 +223,7 @@ class Environment:
             status = "timeout"
             raise
         finally:
+            self.deadline = None
             self._report(request_id, (clock.now() - began) * 1000, status)
         if answer.error_type:
             self._after_error(answer.error_type)

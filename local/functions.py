@@ -121,6 +121,16 @@ class Function:
             self._concurrency.leave(self)
             self._count(-1)
 
+    def deadlines(self) -> dict[int, float]:
+        """Process → when it will be stopped (simulated epoch), for those that run an invocation now."""
+        with self._changed:
+            return {one.described.pid: one.deadline for one in self._all if one.deadline is not None}
+
+    @property
+    def busy(self) -> int:
+        """Invocations at this moment, those that wait for a cold start included."""
+        return self._busy
+
     def environments(self) -> list[ExecutionEnvironment]:
         """Those that live at this moment."""
         with self._changed:

@@ -114,6 +114,11 @@ class Poller:
         """Whether it has nothing to do."""
         return not (self._woken or self._looking or self.in_flight)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether it is not about to begin anything: idle, or with as much in flight as it may have."""
+        return not self._looking and not self._can_look()
+
     def wait_until_idle(self, timeout: float) -> bool:
         """False when it still has something to do after so many real seconds."""
         with self._changed:

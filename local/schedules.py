@@ -57,13 +57,15 @@ class _Invocation:
 
 
 class Schedules:
-    """Runs schedules; ``after`` is called when an invocation is over. ``count`` is how many there were."""
+    """Runs schedules; ``after`` is called when an invocation is over. ``count`` is how many there were,
+    ``in_flight`` how many run now.
+    """
 
     def __init__(self, schedules: Sequence[Schedule], *, clock: Clock, after: Callable[[], None]) -> None:
         self._clock, self._after = clock, after
         self._changed = threading.Condition()
         self._stopping = False
-        self._running = 0
+        self.in_flight = 0
         self._order = 0
         self.count = 0
         self._waiting: list[tuple[float, int, Schedule | _Invocation]] = []
@@ -94,7 +96,7 @@ class Schedules:
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing is due at this moment."""
-        return not self._running and not (self._waiting and self._waiting[0][0] <= self._clock.now())
+        return not self.in_flight and not (self._waiting and self._waiting[0][0] <= self._clock.now())
 
     def wait_until_idle(self, timeout: float) -> bool:
         """False when there is still something to do after so many real seconds."""
@@ -119,7 +121,7 @@ class Schedules:
                     if isinstance(what, Schedule):
                         self._plan(what, moment + 1)
                         what = _Invocation(what, moment, _event(what, moment))
-                    self._running += 1
+                    self.in_flight += 1
                     self.count += 1
                     self._threads.submit(self._invoke, what)
                 self._changed.wait(LOOK_EVERY)
@@ -134,7 +136,7 @@ class Schedules:
             _log.warning("%s: %s; %s", invocation.schedule.name, error, fate)
         finally:
             with self._changed:
-                self._running -= 1
+                self.in_flight -= 1
                 if again is not None:
                     self._put(*again)
                 self._changed.notify_all()

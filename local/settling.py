@@ -1,7 +1,8 @@
 """Waiting until a stack has nothing left to do, without waiting for time that only has to pass.
 
-When nothing runs and no message can be had, the clock is put forward to the next moment at which anything is due: a
-message becomes visible, a schedule fires, a queue that could not be read is tried again.
+When nothing runs, or whatever runs only sleeps, and no message can be had, the clock is put forward to the next moment
+at which anything is due: a message becomes visible, a schedule fires, a queue that could not be read is tried again, a
+function wakes.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from local.clock import Clock
+from local.functions import Function
 from local.gateway import Gateway
 from local.poller import Poller
 from local.schedules import Schedules
@@ -19,12 +22,27 @@ from local.watcher import Watcher
 LOOK_AGAIN = 0.01
 """Real seconds between two looks at something that is not due yet."""
 LONGEST_LOOK = 0.25
+SLICE = 0.02
+"""Real seconds after which whatever runs is asked whether it only sleeps."""
+
+
+class _Part(Protocol):
+    """Something that can be at work."""
+
+    in_flight: int
+
+    @property
+    def idle(self) -> bool: ...
+
+    def wait_until_idle(self, timeout: float) -> bool: ...
 
 
 @dataclass(frozen=True)
 class Settling:
-    """The parts of a stack that can be at work. ``waiting`` tells when the first message that nobody can have now
-    becomes visible (None: there is no such message); ``left`` says in words what is not done.
+    """The parts of a stack that can be at work.
+
+    ``functions`` are all of its functions. ``waiting`` tells when the first message that nobody can have now becomes
+    visible (None: there is no such message); ``left`` says in words what is not done.
     """
 
     clock: Clock
@@ -32,13 +50,18 @@ class Settling:
     pollers: Sequence[Poller]
     watcher: Watcher
     schedules: Schedules
+    functions: Sequence[Function]
     waiting: Callable[[], float | None]
     left: Callable[[], str]
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs at this moment."""
-        return self.gateway.idle and self.schedules.idle and all(poller.idle for poller in self.pollers)
+        return all(part.idle for part in self._parts)
+
+    @property
+    def _parts(self) -> tuple[_Part, ...]:
+        return (*self.pollers, self.schedules, self.gateway)
 
     def settle(self, timeout: float, *, jump: bool, within: float | None) -> None:
         """Return when no message is left and nothing runs.
@@ -48,7 +71,7 @@ class Settling:
         """
         limit = _Limit(self, timeout, None if within is None else self.clock.now() + within)
         while True:
-            self._rest(limit)
+            self._rest(limit, jump=jump)
             visible = self._earliest(self.waiting(), *(poller.due() for poller in self.pollers))
             if visible is None:
                 return
@@ -62,26 +85,55 @@ class Settling:
         end = self.clock.now() + seconds
         limit = _Limit(self, timeout, None)
         while True:
-            self._rest(limit)
-            due = self._earliest(self.waiting(), self.schedules.due(), *(poller.due() for poller in self.pollers))
-            self._reach(end if due is None else min(end, due), jump=True, limit=limit)
+            self._rest(limit, jump=True)
+            self._reach(self._next(end), jump=True, limit=limit)
             if self.clock.now() >= end:
-                self._rest(limit)
+                self._rest(limit, jump=True)
                 return
 
-    def _rest(self, limit: _Limit) -> None:
+    def _rest(self, limit: _Limit, *, jump: bool) -> None:
         """Wait until nothing runs and no message can be had."""
         while True:
-            for poller in self.pollers:
-                limit.wait(poller.wait_until_idle)
-            limit.wait(self.schedules.wait_until_idle)
-            limit.wait(self.gateway.wait_until_idle)
+            for part in self._parts:
+                while not part.wait_until_idle(SLICE):
+                    limit.check()
+                    if jump:
+                        self._skip_sleep(limit)
             # One part may have been woken by another that was found idle later. If nothing has begun since this moment
             # and each is idle after it, all were idle at once.
             begun = self._begun()
             if self.idle and not self.watcher.look() and self._begun() == begun:
                 return
             limit.check()
+
+    def _skip_sleep(self, limit: _Limit) -> None:
+        """Put the clock forward to the first moment at which anything is due, if all that runs is asleep until then."""
+        begun = self._begun()
+        in_flight = sum(part.in_flight for part in self._parts)
+        asleep = self._asleep()
+        if (
+            not asleep
+            or min(asleep) <= self.clock.now()
+            or not in_flight == len(asleep) == sum(function.busy for function in self.functions)
+        ):
+            return
+        self.watcher.look()
+        if all(poller.at_rest for poller in self.pollers) and self._begun() == begun:
+            self._reach(self._next(*asleep), jump=True, limit=limit)
+
+    def _asleep(self) -> list[float]:
+        """When those of the stack's processes go on, or are stopped, that run an invocation and sleep now."""
+        sleepers = self.clock.sleepers()
+        if not sleepers:
+            return []
+        deadlines = {pid: end for function in self.functions for pid, end in function.deadlines().items()}
+        return [min(wakes, deadlines[pid]) for pid, wakes in sleepers.items() if pid in deadlines]
+
+    def _next(self, *moments: float | None) -> float | None:
+        """The first of these moments and those at which something is due."""
+        return self._earliest(
+            *moments, self.waiting(), self.schedules.due(), *(poller.due() for poller in self.pollers)
+        )
 
     def _begun(self) -> tuple[int, ...]:
         return (self.gateway.count, self.schedules.count, *(poller.looks for poller in self.pollers))
@@ -111,15 +163,7 @@ class _Limit:
         self._settling, self._seconds, self.moment = settling, seconds, moment
         self._end = time.monotonic() + seconds
 
-    def wait(self, quiet: Callable[[float], bool]) -> None:
-        """Wait for something that takes the seconds it may wait and says whether it came."""
-        if not quiet(max(0.0, self._end - time.monotonic())):
-            self._give_up()
-
     def check(self) -> None:
         """Raise TimeoutError when the time is over."""
         if time.monotonic() > self._end:
-            self._give_up()
-
-    def _give_up(self) -> None:
-        raise TimeoutError(f"not settled after {self._seconds:.0f} s: {self._settling.left()}")
+            raise TimeoutError(f"not settled after {self._seconds:.0f} s: {self._settling.left()}")

@@ -254,6 +254,7 @@ class Stack:
             pollers=self._pollers,
             watcher=self._watcher,
             schedules=self._schedules,
+            functions=list(self.functions.values()),
             waiting=lambda: self._moto.due([poller.queue_url for poller in self._pollers]),
             left=self._left,
         )

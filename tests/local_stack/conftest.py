@@ -1,17 +1,37 @@
-"""What tests of the machine's parts share."""
+"""Small stacks on one AWS for each module."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
-from tests.local_stack.function_desk import Desk
+from local.aws import Moto
+from local.stack import Stack
+from tests.local_stack.small_stack import Resource, stack
+
+Make = Callable[..., Stack]
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[Moto]:
+    server = Moto()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
-    yield made
-    made.stop()
+def make(moto: Moto) -> Iterator[Make]:
+    """A started stack of these resources."""
+    with ExitStack() as exits:
+
+        def start(given: dict[str, Resource], **more: Any) -> Stack:
+            made = stack(moto, given, **more)
+            exits.callback(made.stop)
+            made.start()
+            return made
+
+        yield start

@@ -106,6 +106,12 @@ def stack(moto: Moto, given: Mapping[str, Resource], **more: Any) -> Stack:
     return Stack(PARAMETERS, moto=moto, change=change, **more)
 
 
+def send(deployed: Stack, *bodies: Any) -> None:
+    """Messages for the queue."""
+    for body in bodies:
+        deployed.sqs.send_message(QueueUrl=deployed.queue_url("Queue"), MessageBody=json.dumps(body))
+
+
 def said(deployed: Stack, function_name: str, about: str) -> list[Any]:
     """What the function printed under a key, in order."""
     text = (deployed.logs_folder / f"{function_name}.log").read_text(encoding="utf-8")

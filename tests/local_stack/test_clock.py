@@ -63,3 +63,28 @@ def test_a_process_under_its_rule_lives_in_simulated_time(tmp_path: Path) -> Non
         [sys.executable, "-c", code, str(clock.path)], capture_output=True, text=True, check=True
     ).stdout.split()
     assert all(float(told) - time.time() > 86_000 for told in output)
+
+
+def test_it_tells_which_processes_sleep_until_when_and_forgets_those_that_woke_or_died(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "clock")
+    code = (
+        "import sys; from pathlib import Path; from local.clock import Clock;"
+        "Clock(Path(sys.argv[1])).sleep(3600); print('awake', flush=True); input()"
+    )
+    began = clock.now()
+    command = [sys.executable, "-c", code, str(clock.path)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = processes
+    try:
+        while set(clock.sleepers()) != {first.pid, second.pid}:
+            time.sleep(0.01)
+        assert all(began + 3600 <= wakes <= clock.now() + 3600 for wakes in clock.sleepers().values())
+        second.kill()
+        clock.advance(3600)
+        assert first.stdout is not None
+        assert first.stdout.readline() == "awake\n"
+        assert clock.sleepers() == {}
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()

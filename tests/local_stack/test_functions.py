@@ -121,7 +121,7 @@ def test_the_code_lives_in_simulated_time(desk: Desk) -> None:
     before = desk.clock.now()
     function.warm()
     running = Running(function)
-    eventually(lambda: "START" in desk.log())
+    eventually(desk.clock.sleepers)
     desk.clock.advance(3600)
     now, slept, nanoseconds = running.finished().result
     assert now >= before + 3600

@@ -19,7 +19,7 @@ from bitbucket_port.errors import ForbiddenError, NotFoundError, TransientError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import Address, Entity, JsonObject, Kind, SourceKey
 from bitbucket_port.port.client import Deleted
-from bitbucket_port.resync.children import LOOKS_AT_BLOCKED, ChildrenWorker, ListedPage
+from bitbucket_port.resync.children import LOOKS_AT_BLOCKED, ChildrenWorker, ListedPage, Progress
 from bitbucket_port.resync.jobs import ChildrenJob
 from bitbucket_port.webhooks.change import Change
 from tests.catalog.rig import TABLE, MemoryPort
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _numbers = itertools.count()
+LEASE_AND_MORE = 400.0
+"""Seconds after which nothing is announced or held any more by somebody who failed."""
 
 
 class Mapper:
@@ -196,10 +198,10 @@ def test_one_child_that_cannot_be_read_does_not_keep_the_others(world: World) ->
     world.broken = {1: TransientError("Bitbucket answered 500"), 2: ForbiddenError("not for us")}
     progress = world.worker().run(job)
     assert world.held("pull-request") == {"acme/old/1", "acme/old/2", "acme/new/3"}
-    assert not progress.finished
+    assert progress.failed is world.broken[1]
     assert len(progress.problems) == 2
     world.broken = {}
-    world.worker().run(job.continued())
+    assert world.worker().run(job).finished
     assert world.held("pull-request") == {"acme/new/1", "acme/new/2", "acme/new/3"}
 
 
@@ -207,7 +209,8 @@ def test_a_long_wait_ends_the_turn_instead_of_asking_for_every_child(world: Worl
     job = renamed(world, 3, still_open=0)
     world.broken = dict.fromkeys((1, 2, 3), TransientError("limited", retry_after=1800))
     progress = world.worker().run(job)
-    assert (progress.finished, progress.delay) == (False, 1800)
+    assert progress.failed is not None
+    assert progress.failed.retry_after == 1800
     assert world.reads == [1]
 
 
@@ -267,6 +270,48 @@ def test_a_container_stays_while_a_child_cannot_be_removed_and_that_is_said_in_t
     last = world.worker().run(replace(job, hop=LOOKS_AT_BLOCKED))
     assert last.finished
     assert "its own entity stays" in last.problems[-1]
+
+
+def test_a_container_waits_as_long_as_its_children_fail(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns are counted to find what can never be removed. An outage is no such thing, however long it lasts."""
+    job = replace(deleted(world, 2), hop=LOOKS_AT_BLOCKED)
+    with monkeypatch.context() as outage:
+        outage.setattr(world.port, "delete", _fails)
+        progress = world.worker().run(job)
+    assert progress.failed is not None
+    assert len(progress.problems) == 2
+    assert world.held("repository") == {"acme/old/0"}
+    world.now += LEASE_AND_MORE
+    assert world.worker().run(job).finished
+    assert world.port.entities == {}
+
+
+def test_a_rename_that_port_could_not_do_at_first_is_still_a_rename(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = renamed(world, 1, still_open=0)
+    (old,) = [key for key in world.port.entities if key.identifier == "acme/old/1"]
+    world.port.entities[old]["owner"] = "somebody who is not in the mapping"
+    with monkeypatch.context() as outage:
+        outage.setattr(world.port, "rename", _fails)
+        assert world.worker().run(job).failed is not None
+    world.now += LEASE_AND_MORE
+    assert world.worker().run(job).finished
+    assert world.held("pull-request") == {"acme/new/1"}
+    assert world.port.entities[replace(old, identifier="acme/new/1")]["owner"] == "somebody who is not in the mapping"
+
+
+@pytest.mark.parametrize(("waits", "longest"), [((5, 90, 61), 90), ((5, None, 90), None), ((None, 5), None)])
+def test_of_several_failures_the_longest_wait_counts(waits: tuple[float | None, ...], longest: float | None) -> None:
+    progress = Progress()
+    for wait in waits:
+        progress.fail(TransientError("later", retry_after=wait))
+    assert progress.failed is not None
+    assert progress.failed.retry_after == longest
+
+
+def _fails(*_: object, **__: object) -> Deleted:
+    raise TransientError("Port answered 500")
 
 
 def _blocked(blueprint: str, identifiers: list[str], *, delete_dependents: bool) -> Deleted:

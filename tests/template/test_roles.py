@@ -115,7 +115,7 @@ def test_receive_may_read_the_webhook_secret_and_fill_the_live_queues(template: 
 
 
 def consumer_grants(queue: str) -> set[tuple[str, str]]:
-    table = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+    table = ("GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem")
     own_queue = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")
     return {
         *((f"dynamodb:{action}", "Ledger") for action in table),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FIRST_WAIT = 5
 LONGEST_BACKOFF = 600
+PATIENCE = 20
+"""Receives with the pauses that failures ask for. Later ones grow as well, lest short pauses use up the receives."""
 LONGEST_WAIT = 43_000
 """Seconds: a message can be made invisible for 12 hours from when it was received."""
 
@@ -65,8 +67,13 @@ def _handled(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) 
 
 def wait_seconds(retry_after: float | None, receives: int) -> int:
     """Seconds until the next try: what the failure says, else 5, 10, 20 … 600 with each receive."""
-    if retry_after is not None:
-        return max(1, min(LONGEST_WAIT, math.ceil(retry_after)))
+    if retry_after is None:
+        return _backoff(receives)
+    wait = max(1, min(LONGEST_WAIT, math.ceil(retry_after)))
+    return wait if receives <= PATIENCE else max(wait, _backoff(receives - PATIENCE))
+
+
+def _backoff(receives: int) -> int:
     return int(min(LONGEST_BACKOFF, FIRST_WAIT * 2 ** min(receives - 1, 10)))
 
 

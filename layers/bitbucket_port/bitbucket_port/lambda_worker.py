@@ -16,7 +16,7 @@ SHARE_OF_TIME = 0.8
 def handle(event: JsonObject, context: Any) -> JsonObject:
     """One invocation: SQS event in, the messages to keep out.
 
-    A job uses 80 % of the time and goes on as a new message.
+    A job uses 80 % of the time and goes on as a new message; what failed is tried again with the same one.
     """
     made = runtime()
     made.begin(int(context.get_remaining_time_in_millis() * SHARE_OF_TIME))
@@ -28,6 +28,8 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
             report(outcome)
         for problem in progress.problems:
             logger.warning("%s below %s: %s", job.action, job.container, problem)
+        if progress.failed:
+            raise progress.failed
         if not progress.finished:
             made.send_job(job.continued().to_message(), delay=progress.delay)
 

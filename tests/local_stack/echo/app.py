@@ -34,6 +34,8 @@ def handler(event: Any, context: Any) -> Any:
 def _batch(records: list[Any]) -> Any:
     bodies = [json.loads(record["body"]) for record in records]
     print(json.dumps({"batch": bodies, "at": time.time()}), flush=True)
+    for body in bodies:
+        time.sleep(body.get("seconds", 0))
     if any(body.get("do") == "raise" for body in bodies):
         raise RuntimeError("as told")
     if any(body.get("do") == "name another" for body in bodies):

@@ -92,7 +92,9 @@ class Settlement:
         if not mapped.complete:
             settled.owns = {**owns, **settled.owns}
         undecided = self._join(changed, owns)
-        renames = _renames(unwanted, [entity for entity in changed if str(entity.key) not in owns])
+        # One that is owned with an unknown hash may be what an earlier try wanted to rename to.
+        new = [entity for entity in changed if owns.get(str(entity.key), UNKNOWN) == UNKNOWN]
+        renames = _renames(unwanted, new)
         renamed = self._rename(renames, settled)
         self._upsert([entity for entity in changed if entity.key not in renamed], undecided, settled)
         self._delete([key for key in unwanted if key not in renamed.values()], settled)

@@ -51,7 +51,8 @@ class Progress:
     """What a turn did.
 
     ``finished`` is False when something is left for another turn, ``delay`` is the seconds to wait before it.
-    ``stopped``: the time ran out, or Bitbucket wants us to wait so long that going on is useless.
+    ``stopped``: the time ran out, or Bitbucket wants us to wait so long that going on is useless. ``failed``: something
+    has to be tried again, so this turn has to be; it must not count as one, however long an outage lasts.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -59,10 +60,18 @@ class Progress:
     finished: bool = True
     delay: int = 0
     stopped: bool = False
+    failed: TransientError | None = None
 
-    def stop(self, *, delay: int = 0) -> None:
+    def stop(self) -> None:
         """End this turn."""
-        self.stopped, self.finished, self.delay = True, False, max(self.delay, delay)
+        self.stopped, self.finished = True, False
+
+    def fail(self, error: TransientError) -> None:
+        """Remember what failed; of several the one to wait for longest, which is one that says nothing of it."""
+        self.finished = False
+        known, wait = self.failed.retry_after if self.failed else 0.0, error.retry_after
+        if self.failed is None or (known is not None and (wait is None or wait > known)):
+            self.failed = error
 
     def again(self, *, delay: int) -> None:
         """Ask for another turn, but go on with this one."""
@@ -81,7 +90,10 @@ class ChildrenWorker:
         self._time_left = time_left
 
     def run(self, job: ChildrenJob) -> Progress:
-        """Do what is still to do. Raises TransientError when a child must be tried again; the others were done."""
+        """Do what is still to do; one child's failure does not keep the others from being done.
+
+        Raises TransientError when what concerns all of them fails.
+        """
         progress = Progress()
         if job.action == "remove":
             self._remove(job, progress)
@@ -105,6 +117,8 @@ class ChildrenWorker:
                 return
             if child.owns:
                 self._each(progress, child, lambda key: self._applier.remove(key, version=job.version))
+        if progress.failed:
+            return
         if any(child.owns for child in self._children(job)):
             self._wait_for_children(job, progress)
             return
@@ -176,12 +190,10 @@ class ChildrenWorker:
         try:
             progress.outcomes.append(step(child.key))
         except TransientError as error:
-            wait = int(error.retry_after or 5)
             progress.problems.append(f"{child.key} is tried again: {error}")
-            if wait > LONG_WAIT_SECONDS:
-                progress.stop(delay=wait)
-            else:
-                progress.again(delay=wait)
+            progress.fail(error)
+            if (error.retry_after or 0.0) > LONG_WAIT_SECONDS:
+                progress.stop()
         except PermanentError as error:
             progress.problems.append(f"{child.key}: {error}")
         if not self._time_left():
