@@ -104,6 +104,11 @@ class Planned:
     aged: bool = False
     below: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """The object's key, or the unclaimed entity's."""
+        return str(self.key) if self.key else f"unclaimed#{self.entities[0]}"
+
 
 class RunStore(Protocol):
     """The run's items. Every method may raise TransientError when the database throttles or cannot be reached.
