@@ -316,9 +316,19 @@ class Applier:
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
-    def apply_page(self, entries: Sequence[PageEntry], *, asked: float) -> list[Outcome]:
+    def apply_page(
+        self, entries: Sequence[PageEntry], *, asked: float, removals: Removals = "allow", ask: Ask | None = None
+    ) -> list[Outcome]:
         """See ``Pages.apply``."""
-        return self._pages.apply(entries, asked=asked)
+        return self._pages.apply(entries, asked=asked, removals=removals, ask=ask)
+
+    def look(self, change: Change, *, removals: Removals) -> Outcome:
+        """Read an object that a listing did not show. See ``Looks.look``."""
+        raise NotImplementedError
+
+    def look_all(self, changes: Sequence[Change], *, removals: Removals) -> list[Outcome]:
+        """Read several and write them together. See ``Looks.look_all``."""
+        raise NotImplementedError
 
 
 def _tied(known: int, version: int) -> bool:

@@ -10,11 +10,31 @@ from bitbucket_port.objects import Address, EntityKey, JsonObject, SourceKey
 UNKNOWN = "?"
 """The content hash of an entity that may or may not have been written."""
 
+_PORT_SIDE = "."
+
 MOST_ENTITIES = 3000
 """So many entities may belong to one object: beyond that its item would not fit into DynamoDB's 400 KB."""
 
 TOMBSTONE_SECONDS = 7 * 24 * 3600
 """How long an object that owns nothing is remembered, so that late deliveries do not bring it back."""
+
+
+def recorded(content_hash: str, port_side: str = "") -> str:
+    """What ``owns`` keeps of an entity that was written.
+
+    ``port_side`` is a digest of how Port shows it (no ``.`` in it), empty where nobody made one.
+    """
+    return content_hash + _PORT_SIDE + port_side if port_side else content_hash
+
+
+def content_hash_of(record: str) -> str:
+    """The content hash in what ``owns`` keeps; UNKNOWN for an entity that has to be written."""
+    return record.partition(_PORT_SIDE)[0]
+
+
+def port_side_of(record: str) -> str:
+    """The digest of how Port shows the entity since we wrote it; empty where it is not known."""
+    return record.partition(_PORT_SIDE)[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,9 @@ class Facts:
 
     ``full_name`` is ``workspace/slug`` or ``PROJ/slug``; for a pull request that of its repository, so that it shows
     which pull requests were mapped before a rename. ``project`` is the project's key.
+
+    ``listed`` and ``commit`` spare file reads: what a list showed of the repository (a digest) when it was mapped, and
+    the head of its main branch then. Empty where it was mapped from anything else.
     """
 
     address: Address | None = None
@@ -45,10 +68,12 @@ class Facts:
     project: str = ""
     main_branch: str = ""
     gone: bool = False
+    listed: str = ""
+    commit: str = ""
 
     def to_json(self) -> JsonObject:
         """Only what is known."""
-        pairs: JsonObject = {"full_name": self.full_name, "project": self.project, "main_branch": self.main_branch}
+        pairs: JsonObject = {name: getattr(self, name) for name in _TEXTS}
         found = {name: value for name, value in pairs.items() if value}
         if self.address:
             found["address"] = self.address.to_json()
@@ -66,7 +91,12 @@ class Facts:
             value.get("project", ""),
             value.get("main_branch", ""),
             bool(value.get("gone")),
+            value.get("listed", ""),
+            value.get("commit", ""),
         )
+
+
+_TEXTS = ("full_name", "project", "main_branch", "listed", "commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +105,8 @@ class ObjectItem:
 
     ``version``: newest time (epoch microseconds) found in what was applied. ``read_at``: our clock (epoch seconds)
     when the reading we applied was asked for, for a payload when it was applied. ``refreshed_at``: our clock when the
-    object was last read by itself. ``owns``: entity key as text → content hash. ``missing_since``: our clock at the
+    object was last read by itself. ``owns``: entity key as text → what is known to be in Port (``recorded``).
+    ``missing_since``: our clock at the
     first answer that it does not exist. ``received``: when the delivery we applied came in, which decides between
     equal versions where Bitbucket cannot be asked.
     """

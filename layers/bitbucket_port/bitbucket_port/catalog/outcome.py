@@ -5,25 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bitbucket_port.objects import Address, SourceKey
+from bitbucket_port.objects import Address, EntityKey, SourceKey
 
-Result = Literal["applied", "unchanged", "stale", "deleted", "deleting", "absent", "left", "not needed", "unreadable"]
-Source = Literal["payload", "page", "refresh", "none"]
+Result = Literal[
+    "applied",
+    "unchanged",
+    "stale",
+    "deleted",
+    "deleting",
+    "absent",
+    "left",
+    "not needed",
+    "unreadable",
+    "missing",
+    "failed",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The result for one object.
 
-    ``reading`` is what the result rests on. ``written``, ``renamed`` and ``deleted`` count entities. ``problems`` are
-    sentences for people: what could not be done, why, and what to do about it.
+    ``reading`` is what the result rests on. ``problems`` are sentences for people: what could not be done, why, and
+    what to do about it.
+
+    ``written`` (of which ``created`` were not in Port and ``updated`` were), ``renamed``, ``deleted`` and ``unchanged``
+    count entities; ``mapped`` is how many the reading makes, 0 for an object that no resource selects.
+
+    ``planned``: entities that would have been deleted, had removals been allowed; they stay owned. ``aged``: all of
+    them only because ``closedWithinDays`` is over. "missing": Bitbucket does not find the object, a second look
+    decides.
+
+    "failed": nothing is known to be wrong with the others of its page, but this object could not be brought to Port.
+    ``failed`` says why; ``transient``: another try (a refresh) may mend it.
     """
 
     key: SourceKey
     result: Result
     reading: Source = "none"
     written: int = 0
+    created: int = 0
+    updated: int = 0
     renamed: int = 0
     deleted: int = 0
+    unchanged: int = 0
+    mapped: int = 0
     problems: tuple[str, ...] = ()
     parent: tuple[SourceKey, Address] | None = None
+    planned: tuple[EntityKey, ...] = ()
+    aged: bool = False
+    failed: str = ""
+    transient: bool = False

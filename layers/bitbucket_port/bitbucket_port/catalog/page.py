@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bitbucket_port.catalog.held import LeasedWriter, Recorded, left_alone, new_entities, newest, unchanged
@@ -17,10 +17,16 @@ MARGIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """One object of a listing: its key and what the listing said."""
+    """One object of a listing: its key and what the listing said.
+
+    ``enrich`` reads what the mapping wants and a listing cannot give (files), returning the whole reading. It is
+    called only where the ledger does not know this state of the object already: another ``facts.commit`` or
+    ``facts.listed`` than recorded, an entity that has to be written anyway, or somebody who died while writing.
+    """
 
     key: SourceKey
     reading: Reading
+    enrich: Callable[[], Reading] | None = None
 
 
 class Pages:
