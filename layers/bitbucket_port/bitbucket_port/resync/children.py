@@ -26,14 +26,13 @@ class ListedPage:
 
     ``next`` is the cursor to go on from once these entries are in the catalog; None when the list ends here. ``failed``
     says, per object that could not be read or has no id, what is wrong with it (key None: nobody knows which it is);
-    it was shown all the same. ``same`` are objects that were shown and are known to make what they made before.
+    it was shown all the same.
     """
 
     entries: list[PageEntry]
     asked: float
     next: str | None = None
     failed: list[tuple[SourceKey | None, str]] = field(default_factory=list)
-    same: list[SourceKey] = field(default_factory=list)
 
 
 LONG_WAIT_SECONDS = 120
