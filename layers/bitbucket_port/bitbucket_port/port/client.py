@@ -25,6 +25,7 @@ from bitbucket_port.errors import (
 from bitbucket_port.http import Deadline, HttpClient, Response, path_of
 from bitbucket_port.objects import Entity, EntityKey, JsonObject
 from bitbucket_port.port.base_url import api_root
+from bitbucket_port.port.listing import PortPage, installation_mark
 from bitbucket_port.port.schema import trim
 from bitbucket_port.port.token import AccessToken
 from bitbucket_port.port.writing import Bulk, Written, write
@@ -56,8 +57,9 @@ class PortClient:
     """One organisation in Port, seen as one integration. Not for use by several threads at once.
 
     Keeps its token and the blueprints it looked at, so it should live as long as its process; ``deadline`` is replaced
-    with every piece of work. Every method raises TransientError (CredentialsRefusedError, no time left) and, beside
-    what it names itself, PermanentError.
+    with every piece of work. ``installation`` is anything that tells this stack from another one with the same
+    identifier: a digest of it goes into the datasource, behind the version. Every method raises TransientError
+    (CredentialsRefusedError, no time left) and, beside what it names itself, PermanentError.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class PortClient:
         integration_identifier: str,
         version: str,
         deadline: Deadline,
+        installation: str = "",
         session: requests.Session | None = None,
         verify: bool | str = True,
         clock: Callable[[], float] = time.monotonic,
@@ -80,7 +83,8 @@ class PortClient:
         if not _HEADER_TEXT.fullmatch(name) or "/" in name:
             raise SettingsError("INTEGRATION_IDENTIFIER must be of visible ASCII characters without spaces and slashes")
         self._datasource = (f"port-ocean/{kind}/", f"/{name}/exporter")
-        agent = f"port-ocean/{kind}/{version}/{name}"
+        self._installation = installation_mark(installation)
+        agent = f"port-ocean/{kind}/{version}{self._installation}/{name}"
         options: dict[str, Any] = {
             "deadline": deadline,
             "session": session or requests.Session(),
@@ -187,9 +191,54 @@ class PortClient:
             rules: list[JsonObject] = [
                 {"property": "$blueprint", "operator": "=", "value": blueprint},
                 {"property": "$identifier", "operator": "in", "value": wanted[start : start + SEARCH_BATCH]},
-                *({"property": "$datasource", "operator": "contains", "value": part} for part in self._datasource),
+                *self.datasource_rules,
             ]
             found |= {str(entity["identifier"]) for entity in self._search(rules, include=["identifier", "blueprint"])}
+        return found
+
+    @property
+    def datasource_rules(self) -> list[JsonObject]:
+        """The search rules that find what this integration wrote last, in any version."""
+        return [{"property": "$datasource", "operator": "contains", "value": part} for part in self._datasource]
+
+    @property
+    def installation(self) -> str:
+        """What marks this installation's entities in their datasource; empty when it is not marked."""
+        return self._installation
+
+    def search_blueprint(
+        self, blueprint: str, rules: Sequence[JsonObject], *, include: Sequence[str], limit: int, cursor: str | None
+    ) -> PortPage:
+        """One page of a search among a blueprint's entities; none where there is no such blueprint."""
+        body: JsonObject = {
+            "query": {"combinator": "and", "rules": list(rules)},
+            "include": list(include),
+            "limit": limit,
+        }
+        if cursor is not None:
+            body["from"] = cursor
+        path = path_of("v1", "blueprints", blueprint, "entities", "search")
+        answer = self._request("POST", path, json=body, ok=(200, *_REFUSALS))
+        said = _port_answer(answer)
+        if answer.status == 404 and self._is_no(blueprint):
+            return PortPage([], None)
+        if answer.status != 200:
+            raise PermanentError(f"Port refused to search {blueprint!r} with {answer.status}{_reason(answer)}")
+        found = said.get("entities")
+        if not isinstance(found, list):
+            raise TransientError("Port answered a search without entities")
+        return PortPage(found, str(said["next"]) if said.get("next") else None)
+
+    def needed(self, blueprint: str, identifiers: Collection[str]) -> set[str]:
+        """Which of these entities another one relates to."""
+        wanted = sorted(set(identifiers))
+        found: set[str] = set()
+        for start in range(0, len(wanted), SEARCH_BATCH):
+            some = wanted[start : start + SEARCH_BATCH]
+            rule = {"operator": "relatedTo", "blueprint": blueprint, "value": some, "direction": "downstream"}
+            for entity in self._search([rule]):
+                own = entity["identifier"] if entity["blueprint"] == blueprint else None
+                found |= {one for one in some if one != own and self._points_to(entity, EntityKey(blueprint, one))}
         return found
 
     def get(self, key: EntityKey) -> JsonObject | None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bitbucket_port.errors import PermanentError, TransientError
-from bitbucket_port.objects import JsonObject
+from bitbucket_port.objects import JsonObject, digest
 
 MOST_LISTED = 1000
 MOST_LOOKED_AT = 500
 """Identifiers named in one look: at 1,000 characters each still below Port's 1 MiB."""
+MARK = "+stack."
 _ALWAYS = ("$identifier", "$updatedAt")
 
 
@@ -34,6 +35,10 @@ class Lister(Protocol):
     @property
     def datasource_rules(self) -> list[JsonObject]:
         """The search rules that find what this integration wrote last, in any version."""
+
+    @property
+    def installation(self) -> str:
+        """What marks this installation's entities in their datasource; empty when it is not marked."""
 
     def search_blueprint(
         self, blueprint: str, rules: Sequence[JsonObject], *, include: Sequence[str], limit: int, cursor: str | None
@@ -60,10 +65,36 @@ def look(port: Lister, blueprint: str, identifiers: Collection[str], names: Coll
     search = _Search(port, blueprint, names)
     found: dict[str, JsonObject] = {}
     for start in range(0, len(wanted), MOST_LOOKED_AT):
-        rule = {"property": "$identifier", "operator": "in", "value": wanted[start : start + MOST_LOOKED_AT]}
-        for page in search.pages([rule], None):
+        for page in search.pages([_among(wanted[start : start + MOST_LOOKED_AT])], None):
             found.update({str(entity["identifier"]): entity for entity in page.entities})
     return found
+
+
+def elsewhere(port: Lister, blueprint: str, identifiers: Collection[str]) -> set[str]:
+    """Which of these another installation of this project wrote last, under the same type and identifier."""
+    marked = _with_mark(port, blueprint, identifiers, MARK)
+    return marked - _with_mark(port, blueprint, marked, port.installation) if port.installation else marked
+
+
+def installation_mark(installation: str) -> str:
+    """The mark behind the version in the datasource; build metadata as in semantic versioning, without ``/``."""
+    return MARK + digest(installation)[:8] if installation else ""
+
+
+def _with_mark(port: Lister, blueprint: str, identifiers: Collection[str], mark: str) -> set[str]:
+    wanted = sorted(set(identifiers))
+    search = _Search(port, blueprint, ())
+    rule = {"property": "$datasource", "operator": "contains", "value": mark}
+    return {
+        str(entity["identifier"])
+        for start in range(0, len(wanted), MOST_LOOKED_AT)
+        for page in search.pages([_among(wanted[start : start + MOST_LOOKED_AT]), rule], None)
+        for entity in page.entities
+    }
+
+
+def _among(identifiers: Sequence[str]) -> JsonObject:
+    return {"property": "$identifier", "operator": "in", "value": list(identifiers)}
 
 
 class _Search:
