@@ -10,31 +10,11 @@ from bitbucket_port.objects import Address, EntityKey, JsonObject, SourceKey
 UNKNOWN = "?"
 """The content hash of an entity that may or may not have been written."""
 
-_PORT_SIDE = "."
-
 MOST_ENTITIES = 3000
 """So many entities may belong to one object: beyond that its item would not fit into DynamoDB's 400 KB."""
 
 TOMBSTONE_SECONDS = 7 * 24 * 3600
 """How long an object that owns nothing is remembered, so that late deliveries do not bring it back."""
-
-
-def recorded(content_hash: str, port_side: str = "") -> str:
-    """What ``owns`` keeps of an entity that was written.
-
-    ``port_side`` is a digest of how Port shows it (no ``.`` in it), empty where nobody made one.
-    """
-    return content_hash + _PORT_SIDE + port_side if port_side else content_hash
-
-
-def content_hash_of(record: str) -> str:
-    """The content hash in what ``owns`` keeps; UNKNOWN for an entity that has to be written."""
-    return record.partition(_PORT_SIDE)[0]
-
-
-def port_side_of(record: str) -> str:
-    """The digest of how Port shows the entity since we wrote it; empty where it is not known."""
-    return record.partition(_PORT_SIDE)[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +85,7 @@ class ObjectItem:
 
     ``version``: newest time (epoch microseconds) found in what was applied. ``read_at``: our clock (epoch seconds)
     when the reading we applied was asked for, for a payload when it was applied. ``refreshed_at``: our clock when the
-    object was last read by itself. ``owns``: entity key as text → what is known to be in Port (``recorded``).
-    ``missing_since``: our clock at the
+    object was last read by itself. ``owns``: entity key as text → content hash. ``missing_since``: our clock at the
     first answer that it does not exist. ``received``: when the delivery we applied came in, which decides between
     equal versions where Bitbucket cannot be asked.
     """
@@ -134,11 +113,16 @@ class ObjectItem:
 
 @dataclass(frozen=True, slots=True)
 class EntityItem:
-    """Which objects make an entity, and whether it is ours to delete (None: not decided yet)."""
+    """Which objects make an entity, and whether it is ours to delete (None: not decided yet).
+
+    ``accepted``: how Port showed it right after we wrote it, where that is not what its content hashes say
+    (``resync.drift.acceptance``).
+    """
 
     sources: frozenset[str] = frozenset()
     ours: bool | None = None
     deleting: Lease | None = None
+    accepted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

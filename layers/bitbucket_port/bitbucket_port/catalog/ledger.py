@@ -67,6 +67,9 @@ class Ledger(Protocol):
     def entities(self, blueprint: str, identifiers: Collection[str]) -> dict[EntityKey, EntityItem]:
         """The items of these entities, consistently; those without an item are left out."""
 
+    def accept(self, entity: EntityKey, accepted: str) -> None:
+        """Keep with the entity how Port shows it although it was just written; nothing for one without an item."""
+
     def forget_hash(self, key: SourceKey, entities: Collection[EntityKey], *, now: float) -> bool:
         """Note that Port does not show these entities as the object wrote them, so that its next reading writes them.
 

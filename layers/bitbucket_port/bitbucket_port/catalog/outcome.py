@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bitbucket_port.objects import Address, EntityKey, SourceKey
@@ -17,9 +18,10 @@ Result = Literal[
     "left",
     "not needed",
     "unreadable",
-    "missing",
     "failed",
 ]
+Removals = Literal["allow", "defer"]
+Source = Literal["payload", "page", "refresh", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,11 @@ class Outcome:
     count entities; ``mapped`` is how many the reading makes, 0 for an object that no resource selects.
 
     ``planned``: entities that would have been deleted, had removals been allowed; they stay owned. ``aged``: all of
-    them only because ``closedWithinDays`` is over. "missing": Bitbucket does not find the object, a second look
-    decides.
+    them only because ``closedWithinDays`` is over. With "absent" they go because Bitbucket does not find the object
+    (a second look decides), and ``below`` counts, by blueprint, what its children own and would go with it.
 
     "failed": nothing is known to be wrong with the others of its page, but this object could not be brought to Port.
-    ``failed`` says why; ``transient``: another try (a refresh) may mend it.
+    ``failed`` says why; ``transient``: another try (a refresh) may mend it, not before ``retry_after`` seconds.
     """
 
     key: SourceKey
@@ -53,6 +55,8 @@ class Outcome:
     problems: tuple[str, ...] = ()
     parent: tuple[SourceKey, Address] | None = None
     planned: tuple[EntityKey, ...] = ()
+    below: Mapping[str, int] = field(default_factory=dict)
     aged: bool = False
     failed: str = ""
     transient: bool = False
+    retry_after: float | None = None
