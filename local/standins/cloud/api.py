@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.standins.cloud.fields import select
-from local.standins.cloud.model import ROLES, STATES, PullRequest, Repository, Role
+from local.standins.cloud.model import ROLES, STATES, PullRequest, Repository, Role, User
 from local.standins.cloud.pages import PULL_REQUEST_PAGELEN, page_of
 from local.standins.cloud.pull_requests import CloudWorld
 from local.standins.cloud.query import (
@@ -137,7 +137,7 @@ class CloudApi(StandIn):
         return self.one(request, self.world.write.workspace(self.world.workspace))
 
     def list_members(self, request: Request) -> Answer:
-        """GET /workspaces/{workspace}/members; e-mail addresses only when asked for by name and allowed."""
+        """GET /workspaces/{workspace}/members; e-mail addresses only of those filtered by, and only when allowed."""
         self.check_workspace(request)
         by_email = "email" in (request.value("q") or "") + (request.value("fields") or "")
         if by_email and not self.email_allowed:
@@ -145,16 +145,25 @@ class CloudApi(StandIn):
         query = request.value("q") or ""
         if query.count('"') > 2 * 90:
             raise Refused(400, "At most 90 e-mail addresses may be given.")
-        workspace = self.world.write.workspace_short(self.world.workspace)
-        members = [
-            {
-                "type": "workspace_membership",
-                "user": {**self.world.write.user(user), "email": user.email},
-                "workspace": workspace,
-            }
-            for user in self.world.users
-        ]
+        members = [self._member(user, with_email=bool(query)) for user in self.world.users]
         return self.page(request, members, fields=MEMBER_FIELDS, hidden=("values.user.email",))
+
+    def get_member(self, request: Request) -> Answer:
+        """GET /workspaces/{workspace}/members/{uuid or account id}."""
+        self.check_workspace(request)
+        asked = request.variables["member"]
+        found = next((user for user in self.world.users if asked in (user.uuid, user.account_id)), None)
+        if found is None:
+            raise Refused(404, f"{asked} is not a member of this workspace.")
+        return self.one(request, self._member(found, with_email=False))
+
+    def _member(self, user: User, *, with_email: bool) -> dict[str, Any]:
+        email = {"email": user.email} if with_email else {}
+        return {
+            "type": "workspace_membership",
+            "user": {**self.world.write.user(user), **email},
+            "workspace": self.world.write.workspace_short(self.world.workspace),
+        }
 
     def list_projects(self, request: Request) -> Answer:
         """GET /workspaces/{workspace}/projects: the ones the credential may see."""
