@@ -291,6 +291,69 @@ def test_no_move_of_an_object_nobody_knows(ledger: Ledger) -> None:
     assert not item_of(ledger).known
 
 
+# --- what Port does not show as it was written -----------------------------------------------------------------------
+
+
+def test_a_forgotten_entity_has_to_be_written_again_and_the_others_not(ledger: Ledger) -> None:
+    before = committed(ledger, owns=["service#one", "service#two"])
+    assert ledger.forget_hash(KEY, [ENTITY, EntityKey("service", "foreign")], now=START)
+    after = item_of(ledger)
+    assert after.owns == {"service#one": UNKNOWN, "service#two": "hash"}
+    assert (after.version, after.read_at, after.lease) == (before.version, before.read_at, None)
+
+
+def test_nothing_is_forgotten_under_a_living_lease(ledger: Ledger) -> None:
+    committed(ledger, owns=["service#one"])
+    lease(ledger, "writer")
+    assert not ledger.forget_hash(KEY, [ENTITY], now=START + 59.999)
+    assert item_of(ledger).owns == {"service#one": "hash"}
+    assert ledger.forget_hash(KEY, [ENTITY], now=START + 60)
+    item = item_of(ledger)
+    assert (item.owns, item.lease) == ({"service#one": UNKNOWN}, Lease("writer", START + 60))
+
+
+def test_forgetting_what_nobody_owns_changes_nothing(ledger: Ledger) -> None:
+    assert ledger.forget_hash(KEY, [ENTITY], now=START)
+    assert not item_of(ledger).known
+    before = committed(ledger, owns=["service#two"])
+    assert ledger.forget_hash(KEY, [ENTITY], now=START)
+    assert ledger.forget_hash(KEY, [], now=START)
+    assert item_of(ledger) == before
+
+
+def test_entities_are_read_together_and_only_those_that_are_known(ledger: Ledger) -> None:
+    identifiers = [str(number) for number in range(230)]
+    for identifier in identifiers[::50]:
+        ledger.join(EntityKey("service", identifier), KEY, now=START)
+    ledger.join(EntityKey("another", "1"), KEY, now=START)
+    ledger.settle_ownership(EntityKey("service", "50"), ours=True)
+    ledger.mark_deleting(EntityKey("service", "100"), KEY, "token", now=START, until=START + 60)
+    sources = frozenset({str(KEY)})
+    assert ledger.entities("service", [*identifiers, "50"]) == {
+        EntityKey("service", "0"): EntityItem(sources),
+        EntityKey("service", "50"): EntityItem(sources, ours=True),
+        EntityKey("service", "100"): EntityItem(sources, None, Lease("token", START + 60)),
+        EntityKey("service", "150"): EntityItem(sources),
+        EntityKey("service", "200"): EntityItem(sources),
+    }
+    assert ledger.entities("service", []) == {}
+
+
+def test_how_port_shows_an_entity_is_kept_with_it_until_it_goes(ledger: Ledger) -> None:
+    ledger.accept(ENTITY, "digest")
+    assert ledger.entities("service", ["one"]) == {}
+    ledger.join(ENTITY, KEY, now=START)
+    ledger.accept(ENTITY, "digest")
+    ledger.join(ENTITY, OTHER, now=START)
+    sources = frozenset({str(KEY), str(OTHER)})
+    assert ledger.entities("service", ["one"]) == {ENTITY: EntityItem(sources, accepted="digest")}
+    ledger.leave(ENTITY, OTHER)
+    ledger.mark_deleting(ENTITY, KEY, "token", now=START, until=START + 60)
+    ledger.drop(ENTITY, "token")
+    ledger.join(ENTITY, KEY, now=START)
+    assert ledger.entities("service", ["one"]) == {ENTITY: EntityItem(frozenset({str(KEY)}))}
+
+
 # --- entities ------------------------------------------------------------------------------------------------------
 
 
@@ -393,6 +456,17 @@ def test_what_is_in_a_source_is_told_apart_by_kind_and_source(ledger: Ledger) ->
         committed(ledger, key=key)
     assert [item.key for item in ledger.in_source("repository", SOURCE)] == [KEY, OTHER]
     assert [item.key for item in ledger.in_source("project", SOURCE)] == [project]
+
+
+def test_objects_of_every_kind_are_listed_by_their_container(ledger: Ledger) -> None:
+    user = SourceKey("user", SOURCE, "{u}")
+    pull = SourceKey("pull-request", KEY.children_container, "1")
+    for key in (KEY, OTHER, user, pull):
+        committed(ledger, key=key)
+    assert [item.key for item in ledger.objects("repository", SOURCE)] == [KEY, OTHER]
+    assert [item.key for item in ledger.objects("user", SOURCE)] == [user]
+    assert [item.key for item in ledger.objects("pull-request", KEY.children_container)] == [pull]
+    assert list(ledger.objects("project", SOURCE)) == []
 
 
 def test_a_long_listing_shows_everything_once_while_it_is_being_written(ledger: Ledger) -> None:

@@ -119,6 +119,15 @@ class Ledgers(RuleBasedStateMachine):
     def miss(self, key: SourceKey, token: str, since: float, dirty: bool) -> None:
         self.both_write("miss", key, key, token, since=since, dirty=dirty)
 
+    @rule(key=keys, forgotten=st.lists(entities, unique=True), now=times)
+    def forget_hash(self, key: SourceKey, forgotten: list[EntityKey], now: float) -> None:
+        self.both_write("forget_hash", key, key, forgotten, now=now)
+
+    @rule(entity=entities, accepted=st.sampled_from(["1", "2"]))
+    def accept(self, entity: EntityKey, accepted: str) -> None:
+        self.both("accept", entity, accepted)
+        self.both("entities", entity.blueprint, [entity.identifier, "nothing"])
+
     @rule(entity=entities, source=keys, now=times)
     def join(self, entity: EntityKey, source: SourceKey, now: float) -> None:
         self.both("join", entity, source, now=now)

@@ -22,7 +22,7 @@ from bitbucket_port.catalog.items import (
     Refused,
 )
 from bitbucket_port.catalog.ledger import DeleteMark
-from bitbucket_port.objects import EntityKey, JsonObject, SourceKey
+from bitbucket_port.objects import EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.sqlite import Database, Row
 
 _PAGE = 200
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS object (
 );
 CREATE TABLE IF NOT EXISTS entity (
     blueprint TEXT NOT NULL, identifier TEXT NOT NULL,
-    sources TEXT NOT NULL, ours INTEGER, token TEXT, until REAL,
+    sources TEXT NOT NULL, ours INTEGER, token TEXT, until REAL, accepted TEXT,
     PRIMARY KEY (blueprint, identifier)
 );
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, noted TEXT NOT NULL);
@@ -131,16 +131,30 @@ class SQLiteLedger:
             *(*_names(key), token),
         )
 
+    def forget_hash(self, key: SourceKey, entities: Collection[EntityKey], *, now: float) -> bool:
+        """See Ledger."""
+        with self._database.step():
+            item = self._object(key)
+            if item is None or not entities:
+                return True
+            if item.lease and item.lease.live(_time(now)):
+                return False
+            forgotten = {str(entity): UNKNOWN for entity in entities if str(entity) in item.owns}
+            owns = _json({**item.owns, **forgotten})
+            return self._database.change(
+                "UPDATE object SET owns = ? WHERE kind = ? AND container = ? AND id = ?", owns, *_names(key)
+            )
+
     def children(self, container: str) -> Iterator[ObjectItem]:
         """See Ledger."""
-        return self._objects("pull-request", container)
+        return self.objects("pull-request", container)
 
     def in_source(self, kind: Literal["project", "repository"], source: str) -> Iterator[ObjectItem]:
         """See Ledger."""
-        return self._objects(kind, source)
+        return self.objects(kind, source)
 
-    def _objects(self, kind: str, container: str) -> Iterator[ObjectItem]:
-        """In the order of their ids, a page at a time: what is written meanwhile may or may not be shown."""
+    def objects(self, kind: Kind, container: str) -> Iterator[ObjectItem]:
+        """See Ledger; in the order of their ids, a page at a time: what is written meanwhile may be shown or not."""
         after = ""
         while page := self._database.page(f"{_OBJECT} AND id > ? ORDER BY id LIMIT {_PAGE}", kind, container, after):
             for row in page:
@@ -205,6 +219,18 @@ class SQLiteLedger:
         """See Ledger."""
         self._end_deleting(entity, token)
 
+    def entities(self, blueprint: str, identifiers: Collection[str]) -> dict[EntityKey, EntityItem]:
+        """See Ledger."""
+        keys = [EntityKey(blueprint, identifier) for identifier in identifiers]
+        with self._database.step():
+            found = {key: self._entity(key) for key in keys}
+        return {key: item for key, item in found.items() if item.sources}
+
+    def accept(self, entity: EntityKey, accepted: str) -> None:
+        """See Ledger."""
+        statement = "UPDATE entity SET accepted = ? WHERE blueprint = ? AND identifier = ?"
+        self._database.change(statement, accepted, *_parts(entity))
+
     def _end_deleting(self, entity: EntityKey, token: str) -> None:
         statement = "UPDATE entity SET token = NULL, until = NULL WHERE blueprint = ? AND identifier = ? AND token = ?"
         self._database.change(statement, *_parts(entity), token)
@@ -218,7 +244,8 @@ class SQLiteLedger:
 
     def _entity(self, entity: EntityKey) -> EntityItem:
         row = self._database.one(
-            "SELECT sources, ours, token, until FROM entity WHERE blueprint = ? AND identifier = ?", *_parts(entity)
+            "SELECT sources, ours, token, until, accepted FROM entity WHERE blueprint = ? AND identifier = ?",
+            *_parts(entity),
         )
         return _entity_item(row) if row else EntityItem()
 
@@ -276,8 +303,9 @@ def _object_item(row: Row) -> ObjectItem:
 
 
 def _entity_item(row: Row) -> EntityItem:
-    sources, ours, token, until = row
-    return EntityItem(frozenset(json.loads(sources)), None if ours is None else bool(ours), _lease(token, until))
+    sources, ours, token, until, accepted = row
+    decided = None if ours is None else bool(ours)
+    return EntityItem(frozenset(json.loads(sources)), decided, _lease(token, until), accepted)
 
 
 def _lease(token: str | None, until: float) -> Lease | None:
