@@ -108,13 +108,13 @@ class DynamoDBRunStore:
             values[":full"] = {"S": "full"}
         names = {"#until": "until"} | ({"#number": "number"} if run.kind == "full" else {})
         expression = f"SET {', '.join(sets)} REMOVE requested, requested_kind"
-        return self._step(expression, condition, values, names, run.id, jobs)
+        return self._step(expression, condition, values, names, run_id=run.id, jobs=jobs)
 
     def extend(self, run_id: str, until: float) -> bool:
         """See RunStore."""
         values = {":id": {"S": run_id}, ":closed": {"S": "closed"}, ":until": number(until)}
         condition = f"{_OPEN} AND #until < :until"
-        if self._step("SET #until = :until", condition, values, {"#until": "until"}, run_id, ()):
+        if self._step("SET #until = :until", condition, values, {"#until": "until"}):
             return True
         run = self.state().run
         return run is not None and run.id == run_id
@@ -130,7 +130,7 @@ class DynamoDBRunStore:
             ":at": number(at),
         }
         expression = "SET phase = :to, phase_began = :at"
-        return self._step(expression, "run_id = :id AND phase = :from", values, {}, run_id, jobs)
+        return self._step(expression, "run_id = :id AND phase = :from", values, run_id=run_id, jobs=jobs)
 
     def close(self, run_id: str, status: Status, report: JsonObject, at: float) -> bool:
         """See RunStore."""
@@ -141,7 +141,7 @@ class DynamoDBRunStore:
         name = f"{run.started:020.6f}#{run_id}"
         self._put([self._item(_REPORTS, name, {"report": _text({**report, "status": status})})])
         values = {":id": {"S": run_id}, ":closed": {"S": "closed"}, ":at": number(at)}
-        return self._step("SET phase = :closed, phase_began = :at", _OPEN, values, {}, run_id, ())
+        return self._step("SET phase = :closed, phase_began = :at", _OPEN, values)
 
     def request(self, request: Request) -> None:
         """See RunStore."""
@@ -149,7 +149,7 @@ class DynamoDBRunStore:
         condition = "attribute_not_exists(requested_kind)"
         if request.kind == "full":
             condition += " OR requested_kind <> :kind"
-        self._step("SET requested = :request, requested_kind = :kind", condition, values, {}, "", ())
+        self._step("SET requested = :request, requested_kind = :kind", condition, values)
 
     def last_reports(self, count: int) -> list[JsonObject]:
         """See RunStore."""
@@ -161,9 +161,10 @@ class DynamoDBRunStore:
         expression: str,
         condition: str,
         values: dict[str, Any],
-        names: dict[str, str],
-        run_id: str,
-        jobs: Sequence[tuple[str, str]],
+        names: dict[str, str] | None = None,
+        *,
+        run_id: str = "",
+        jobs: Sequence[tuple[str, str]] = (),
     ) -> bool:
         """Change the current run and open jobs, both or neither; False when the condition does not hold."""
         update: Any = {

@@ -206,27 +206,36 @@ class PortJob:
 
 @dataclass(frozen=True, slots=True)
 class HealJob:
-    """Write objects again that Port shows otherwise than they were written, or not at all."""
+    """Write objects again whose entities of ``blueprint`` Port does not show as they were written."""
 
     run: str
-    part: str
+    blueprint: str
+    part: int
     keys: tuple[SourceKey, ...]
     hop: int = 0
 
     @property
     def id(self) -> str:
         """Its name among the jobs of the run."""
-        return f"heal#{self.part}#{self.hop}"
+        return f"heal#{self.blueprint}#{self.part}#{self.hop}"
 
     def to_message(self) -> str:
         """The job as the text of a queue message."""
-        keys = [str(key) for key in self.keys]
-        return _message({"job": "heal", "run": self.run, "part": self.part, "keys": keys, "hop": self.hop})
+        return _message(
+            {
+                "job": "heal",
+                "run": self.run,
+                "blueprint": self.blueprint,
+                "part": self.part,
+                "keys": [str(key) for key in self.keys],
+                "hop": self.hop,
+            }
+        )
 
     @classmethod
     def _from_json(cls, body: JsonObject) -> HealJob:
         keys = tuple(SourceKey.parse(text) for text in body["keys"])
-        return cls(str(body["run"]), str(body["part"]), keys, int(body["hop"]))
+        return cls(str(body["run"]), str(body["blueprint"]), int(body["part"]), keys, int(body["hop"]))
 
     def continued(self, keys: tuple[SourceKey, ...]) -> HealJob:
         """What is left for another turn."""

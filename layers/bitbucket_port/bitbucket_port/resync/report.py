@@ -83,18 +83,42 @@ class Part:
         """Count time spent waiting for a limit."""
         self._throttled += seconds
 
-    def written(self, outcome: Outcome) -> None:
-        """Count what became of an object, and tell its problems."""
+    def listed(self, outcome: Outcome) -> None:
+        """Count what became of an object that a listing showed."""
+        kind = outcome.key.kind
+        if outcome.mapped:
+            self.count(kind, "mapped")
+        elif outcome.result not in ("left", "failed"):
+            self.count(kind, "filtered")
+        if outcome.result == "left":
+            self.count(kind, "left")
+        if not outcome.transient:
+            self._trouble(outcome)  # What another try may mend is tried again, and fails then if it does.
+        self._entities(outcome)
+
+    def looked(self, outcome: Outcome) -> None:
+        """Count what became of an object that was read by itself."""
+        self._trouble(outcome)
+        self._entities(outcome, unchanged=False)
+
+    def healed(self, outcome: Outcome) -> None:
+        """Count what became of an object that Port showed otherwise than it was written."""
+        kind = outcome.key.kind
+        self._trouble(outcome)
+        self.count(kind, "healed", outcome.written)
+        self.count(kind, "deleted", outcome.deleted)
+
+    def _entities(self, outcome: Outcome, *, unchanged: bool = True) -> None:
         kind = outcome.key.kind
         self.count(kind, "created", outcome.created)
         self.count(kind, "updated", outcome.updated + outcome.renamed)
         self.count(kind, "deleted", outcome.deleted)
-        if outcome.result == "left":
-            self.count(kind, "left")
-        elif outcome.result in ("unchanged", "not needed"):
-            self.count(kind, "unchanged")
-        for problem in outcome.problems:
-            self.failed(kind, str(outcome.key), problem)
+        if unchanged:
+            self.count(kind, "unchanged", outcome.unchanged)
+
+    def _trouble(self, outcome: Outcome) -> None:
+        for problem in (*([outcome.failed] if outcome.failed else []), *outcome.problems):
+            self.failed(outcome.key.kind, str(outcome.key), problem)
 
     def to_json(self) -> JsonObject:
         """The part as it is kept."""

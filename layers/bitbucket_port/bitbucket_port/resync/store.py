@@ -12,6 +12,7 @@ RunKind = Literal["full", "list"]
 Phase = Literal["listing", "port", "look", "sweep-children", "sweep-repositories", "sweep-projects", "report", "closed"]
 Status = Literal["complete", "partial", "failed", "superseded", "dead"]
 Reason = Literal["vanished", "out of scope"]
+PlannedReason = Literal["gone", "out of scope", "unclaimed"]
 
 KEPT_SECONDS = 14 * 24 * 3600
 """How long what a run leaves behind is kept."""
@@ -100,7 +101,7 @@ class Planned:
     key: SourceKey | None
     address: Address
     entities: tuple[EntityKey, ...]
-    reason: Literal["gone", "out of scope", "unclaimed"]
+    reason: PlannedReason
     aged: bool = False
     below: Mapping[str, int] = field(default_factory=dict)
 
