@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bitbucket_port.port.stored import is_query, normal_form
+from bitbucket_port.port.stored import is_found_by_port, normal_form
 
 Product = Literal["cloud", "server"]
 Kind = Literal["project", "repository", "pull-request", "user"]
@@ -122,14 +122,17 @@ class Entity:
 
     @property
     def content_hash(self) -> str:
-        """Equal for entities that are the same in Port: a digest of the fields in their normal form.
+        """Equal for entities that are the same in Port: a digest of the fields as Port can be expected to show them.
 
-        What Port itself finds by a search query has a digest of its own behind it, since Port shows what it found.
+        What it may show otherwise (what it finds itself by a search query, a moment's microseconds) has a digest of its
+        own behind the first.
         """
-        fields = normal_form(self.fields)
-        queries = {name: value for name, value in fields.items() if _is_found_by_port(name, value)}
-        told = digest({name: value for name, value in fields.items() if name not in queries})
-        return f"{told}.{digest(queries)}" if queries else told
+        exact = normal_form(self.fields, exact=True)
+        coarse = normal_form(self.fields)
+        found = {name for name, value in exact.items() if is_found_by_port(name, value)}
+        rest = {name: value for name, value in exact.items() if name in found or value != coarse[name]}
+        told = digest({name: value for name, value in coarse.items() if name not in found})
+        return f"{told}.{digest(rest)}" if rest else told
 
     def to_port(self) -> JsonObject:
         """The body of an entity in Port's API."""
@@ -140,10 +143,6 @@ def comparable(content: str) -> str | None:
     """The part of a content hash that must be the digest of what Port shows; None while the content is unknown."""
     told = content.partition(".")[0]
     return None if told == "?" else told
-
-
-def _is_found_by_port(name: str, value: Any) -> bool:
-    return (name == "team" or name.startswith("relations.")) and is_query(value)
 
 
 def digest(value: Any) -> str:

@@ -82,6 +82,7 @@ class PortClient:
         kind, name = integration_type.lower(), integration_identifier.lower()
         if not _HEADER_TEXT.fullmatch(name) or "/" in name:
             raise SettingsError("INTEGRATION_IDENTIFIER must be of visible ASCII characters without spaces and slashes")
+        self._identifier = name
         self._datasource = (f"port-ocean/{kind}/", f"/{name}/exporter")
         self._installation = installation_mark(installation)
         agent = f"port-ocean/{kind}/{version}{self._installation}/{name}"
@@ -263,6 +264,13 @@ class PortClient:
                 raise NotFoundError(f"Port has no blueprint {identifier!r}")
             kept = self._blueprints[identifier] = (self._clock(), _object(body, "blueprint"))
         return kept[1]
+
+    def tell_resync_state(self, state: JsonObject) -> None:
+        """Change what Port shows as the integration's last resync; not documented, so see ``port/resync_state.py``."""
+        path = path_of("v1", "integration", self._identifier, "resync-state")
+        answer = self._request("PATCH", path, json=state, ok=(200, *_REFUSALS))
+        if answer.status != 200:
+            raise PermanentError(f"Port answered {answer.status}{_reason(answer)}")
 
     def _request(
         self,
