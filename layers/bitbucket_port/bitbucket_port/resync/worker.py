@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Protocol
 
+from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.errors import BitbucketPortError, PermanentError, TransientError
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.resync.children import ChildrenWorker
@@ -16,7 +17,6 @@ from bitbucket_port.resync.jobs import (
     ListJob,
     PhaseJob,
     PortJob,
-    RunJob,
     SweepJob,
     UnclaimedJob,
     parse,
@@ -34,7 +34,18 @@ MOST_TRIES = 12
 """Receives of a job's message after which a failure counts as lasting, those that met a limit not counted."""
 MOST_RECEIVES = 60
 
-_log = logging.getLogger(__name__)
+
+class Log(Protocol):
+    """What of a logger is used: of ``logging`` or of Powertools."""
+
+    def info(self, msg: str, *args: object, extra: Mapping[str, object] | None = None) -> None:
+        """As it goes."""
+
+    def warning(self, msg: str, *args: object, extra: Mapping[str, object] | None = None) -> None:
+        """Something people should know."""
+
+    def error(self, msg: str, *args: object, extra: Mapping[str, object] | None = None) -> None:
+        """Something that did not work."""
 
 
 class Spent(Protocol):
@@ -42,6 +53,40 @@ class Spent(Protocol):
 
     def __call__(self) -> tuple[int, int]:
         """To Bitbucket and to Port."""
+
+
+class Told(Protocol):
+    """Whoever wants to know of a run's beginning and end; nothing he does may fail."""
+
+    def began(self, run: Run) -> None:
+        """Its first job is being done; may be told more than once."""
+
+    def ended(self, run: Run, status: Status, report: JsonObject) -> None:
+        """It is closed; told once."""
+
+
+class JobsWorker(Protocol):
+    """Handles the messages of the jobs queue."""
+
+    def handle(self, message: str, receives: int) -> None:
+        """Carry out the job of a message that was received for that many times.
+
+        Raises TransientError when the message must be kept and tried again, PermanentError for what is no job.
+        """
+
+
+class ChildrenOnly:
+    """Where Bitbucket may not be asked there are no runs, but what hangs below something that is gone goes, too."""
+
+    def __init__(self, children: ChildrenWorker, send: SendJobs, log: Log) -> None:
+        self._children = children
+        self._send = send
+        self._log = log
+
+    def handle(self, message: str, receives: int) -> None:
+        """See JobsWorker."""
+        del receives
+        look_after(ChildrenJob.from_message(message), self._children, self._send, self._log)
 
 
 class RunWorker:
@@ -60,7 +105,8 @@ class RunWorker:
         followers: RunFollowers,
         spent: Spent,
         clock: Callable[[], float],
-        ended: Callable[[Status, JsonObject], None] | None = None,
+        log: Log,
+        told: Told | None = None,
     ) -> None:
         self._store = store
         self._send = send
@@ -72,7 +118,8 @@ class RunWorker:
         self._followers = followers
         self._spent = spent
         self._clock = clock
-        self._ended = ended
+        self._log = log
+        self._told = told
 
     def handle(self, message: str, receives: int) -> None:
         """Carry out the job of a message that was received for that many times.
@@ -82,10 +129,10 @@ class RunWorker:
         job = parse(message)
         run = self._store.state().run if job.run else None
         if isinstance(job, ChildrenJob) and (run is None or run.id != job.run):
-            self._look_after(job)  # Needed in any case; nobody waits for it.
+            look_after(job, self._children, self._send, self._log)  # Needed in any case; nobody waits for it.
             return
         if run is None or run.id != job.run:
-            _log.info("dropped a job of a run that is over", extra={"run": job.run, "job": job.id})
+            self._log.info("dropped a job of a run that is over", extra={"run": job.run, "job": job.id})
             return
         if run.mapping_hash != self._hash:
             self._supersede(run)
@@ -146,10 +193,12 @@ class RunWorker:
         elif isinstance(job, UnclaimedJob):
             self._sweeps.run_unclaimed(job, turn)
         else:
-            self._look_after(job, turn)
+            look_after(job, self._children, self._send, self._log, turn)
 
     def _open(self, job: PhaseJob, turn: Turn) -> None:
         if job.phase == "listing":
+            if self._told:
+                self._told.began(turn.run)
             self._listings.roots(turn)
         elif job.phase == "port":
             self._port_side.open(turn)
@@ -160,25 +209,6 @@ class RunWorker:
             if job.phase == "sweep-children" and wait > 0:
                 raise TransientError("the second look has to wait", retry_after=wait)
             self._sweeps.open_sweep(job.phase, turn)
-
-    def _look_after(self, job: ChildrenJob, turn: Turn | None = None) -> None:
-        """What hangs below an object that moved or is gone."""
-        progress = self._children.run(job)
-        for outcome in progress.outcomes:
-            if turn:
-                turn.part.looked(outcome)
-        for problem in progress.problems:
-            _log.warning("%s below %s: %s", job.action, job.container, problem)
-            if turn and progress.finished:
-                turn.part.failed(job.container.kind, str(job.container), problem)
-        if progress.failed:
-            raise progress.failed
-        if progress.finished:
-            return
-        if turn:
-            turn.order([job.continued()], delay=progress.delay)
-        else:
-            self._send([job.continued().to_message()], progress.delay)
 
     # --- what becomes of a job ---------------------------------------------------------------------------------------
 
@@ -196,7 +226,7 @@ class RunWorker:
 
     def _give_up(self, job: Job, turn: Turn, reason: str) -> None:
         """The job cannot be done: say so, and let nothing go because of it."""
-        _log.error("given up: %s", reason, extra={"run": turn.run.id, "job": job.id})
+        self._log.error("given up: %s", reason, extra={"run": turn.run.id, "job": job.id})
         if isinstance(job, ListJob):
             self._listings.protect(job, turn, reason)
         elif isinstance(job, PhaseJob | PortJob | UnclaimedJob):
@@ -253,10 +283,35 @@ class RunWorker:
         report = whole(run, parts, self._store.protected(run.id), at=now)
         ended: Status = status or status_of(report)
         if self._store.close(run.id, ended, report, now):
-            log = _log.info if ended == "complete" else _log.warning
+            log = self._log.info if ended == "complete" else self._log.warning
             log("resync %s", ended, extra={"report": {**report, "status": ended}})
-            if self._ended:
-                self._ended(ended, report)
+            if self._told:
+                self._told.ended(run, ended, report)
 
 
-__all__ = ["MOST_RECEIVES", "MOST_TRIES", "RunJob", "RunWorker"]
+def look_after(job: ChildrenJob, children: ChildrenWorker, send: SendJobs, log: Log, turn: Turn | None = None) -> None:
+    """See to what hangs below an object that moved or is gone, for a run or without one."""
+    progress = children.run(job)
+    for outcome in progress.outcomes:
+        log_outcome(log, outcome)
+        if turn:
+            turn.part.looked(outcome)
+    for problem in progress.problems:
+        log.warning("%s below %s: %s", job.action, job.container, problem)
+        if turn and progress.finished:
+            turn.part.failed(job.container.kind, str(job.container), problem)
+    if progress.failed:
+        raise progress.failed
+    if progress.finished:
+        return
+    if turn:
+        turn.order([job.continued()], delay=progress.delay)
+    else:
+        send([job.continued().to_message()], progress.delay)
+
+
+def log_outcome(log: Log, outcome: Outcome) -> None:
+    """One log line for one object; problems make it a warning."""
+    fields = {name: value for name, value in asdict(outcome).items() if value and name not in ("key", "parent")}
+    write = log.warning if outcome.problems else log.info
+    write("%s %s", outcome.key, outcome.result, extra=fields)
