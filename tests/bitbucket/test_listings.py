@@ -157,6 +157,56 @@ def _default(product: Product) -> tuple[Listing, ...]:
     return plan(parse(load(product, "default"), product=product, file="default"), product).listings
 
 
+@pytest.mark.parametrize("kind", ["project", "repository", "user"])
+def test_a_list_tells_the_workspaces_uuid_on_the_way(cloud: BitbucketCloudStandIn, kind: Any) -> None:
+    client = cloud_client(cloud)
+    next(client.list(Listing(kind)))
+    assert client.source() == cloud.world.workspace.uuid
+    assert client.requests == 1
+
+
+# --- queries that Bitbucket refuses
+
+OPEN = PullRequestSelection('state="OPEN"')
+REFUSED = PullRequestSelection('colour="red"')
+OLD = PullRequestSelection(f"updated_on < {(LONG_AGO + timedelta(hours=1)).isoformat()}")
+
+
+@pytest.mark.parametrize("selections", [(OPEN, REFUSED, OLD), (REFUSED, OPEN, OLD), (OPEN, OLD, REFUSED)])
+def test_a_refused_query_spoils_no_other_and_the_list_does_not_count_as_read(
+    cloud: BitbucketCloudStandIn, selections: tuple[PullRequestSelection, ...]
+) -> None:
+    listing = Listing("pull-request", pull_requests=selections)
+    busy = Address("P0", cloud.world.repository("busy").uuid)
+    pages, error = _until_it_fails(cloud_client(cloud), listing, busy)
+    assert sorted(pull["id"] for pull in values(pages)) == [*range(52, 104)]
+    assert isinstance(error, PermanentError)
+    assert None not in [page.next for page in pages]
+    for number, page in enumerate(pages):
+        rest, error = _until_it_fails(cloud_client(cloud), listing, busy, page.next)
+        assert values(rest) == values(pages[number + 1 :])
+        assert isinstance(error, PermanentError)
+
+
+def test_one_refused_query_is_asked_once(cloud: BitbucketCloudStandIn) -> None:
+    client = cloud_client(cloud)
+    listing = Listing("pull-request", pull_requests=(REFUSED,))
+    with pytest.raises(PermanentError):
+        next(client.list(listing, container=Address("P0", cloud.world.repository("busy").uuid)))
+    assert client.requests == 1
+
+
+def _until_it_fails(
+    client: Bitbucket, listing: Listing, container: Address, cursor: str | None = None
+) -> tuple[list[Page], Exception | None]:
+    pages: list[Page] = []
+    try:
+        pages.extend(client.list(listing, container=container, cursor=cursor))
+    except PermanentError as error:
+        return pages, error
+    return pages, None
+
+
 # --- going on from a cursor
 
 

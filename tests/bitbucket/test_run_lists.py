@@ -322,6 +322,14 @@ def test_a_role_is_asked_for_all_repositories_at_once(cloud: Bitbucket, cloud_wo
     assert answers == {one.slug: one.role == "admin" for one in cloud_world.world.repositories}
 
 
+def test_what_bitbucket_refuses_to_answer_is_asked_once(cloud: Bitbucket) -> None:
+    ask = reader_of(cloud).asker(REPOSITORIES)
+    for number in range(5):
+        with pytest.raises(PermanentError):
+            ask(Question("repository", f"{{{number}}}", q='colour = "red"'))
+    assert cloud.requests == 1
+
+
 def test_what_the_list_says_already_costs_nothing(cloud: Bitbucket) -> None:
     ask = reader_of(cloud).asker(Listing("repository", "member"))
     assert ask(Question("repository", "{any}", role="member")) is True

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from bitbucket_port.bitbucket.address import address_of, key_of, version_of
 from bitbucket_port.bitbucket.client import Bitbucket, Page
@@ -164,24 +164,33 @@ class BitbucketReader:
 
     def asker(self, listing: Listing) -> Ask:
         """Answers questions about the objects of a listing, with the fewest requests: for the time of one job."""
-        lists: dict[tuple[str | None, str | None], frozenset[str]] = {}
-        single: dict[Question, bool] = {}
+        asked: dict[Question, frozenset[str] | bool | PermanentError] = {}
+
+        def once(about: Question, answer: Callable[[Question], frozenset[str] | bool]) -> frozenset[str] | bool:
+            if about not in asked:
+                try:
+                    asked[about] = answer(about)
+                except PermanentError as error:
+                    asked[about] = error
+            found = asked[about]
+            if isinstance(found, PermanentError):
+                raise found
+            return found
 
         def ask(question: Question) -> bool:
             told = listing.answers(question)
             if told is not None:
                 return told
             if listing.kind == "repository" and question.kind == "repository" and question.repository:
-                selection = (question.role, question.q)
-                if selection not in lists:
-                    with self._admitted():
-                        lists[selection] = self._bitbucket.matching(question)
-                return question.repository in lists[selection]
-            if question not in single:
-                single[question] = self.ask(question)
-            return single[question]
+                matching = once(Question("repository", role=question.role, q=question.q), self._matching)
+                return question.repository in cast("frozenset[str]", matching)
+            return cast(bool, once(question, self.ask))
 
         return ask
+
+    def _matching(self, question: Question) -> frozenset[str]:
+        with self._admitted():
+            return self._bitbucket.matching(question)
 
     def _listed(self, kind: Kind, page: Page) -> ListedPage:
         listed = ListedPage([], page.asked_at, page.next)

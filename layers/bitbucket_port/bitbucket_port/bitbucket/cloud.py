@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bitbucket_port.bitbucket.address import address_of
 from bitbucket_port.bitbucket.client import START, Page, Reader, check_identity
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
-from bitbucket_port.http import HttpClient, RedirectedElsewhereError, path_of
+from bitbucket_port.http import HttpClient, RedirectedElsewhereError, RefusedError, path_of
 from bitbucket_port.objects import Address, JsonObject, Product
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 PAGE_LENGTH = 100
 PULL_REQUEST_PAGE_LENGTH = 50
 MOST_EMAILS = 90
+ONE_BY_ONE = "|"
 PEOPLE = "+values.participants,+values.reviewers"
 
 
@@ -53,6 +54,14 @@ class CloudBitbucket(Reader):
                 raise TransientError("Bitbucket Cloud answered with a workspace that has no uuid")
             self._source = uuid
         return self._source
+
+    def _learn_source(self, values: tuple[JsonObject, ...]) -> None:
+        """Projects, repositories and memberships name their workspace: then it need not be asked for."""
+        workspace = values[0].get("workspace") if values and self._source is None else None
+        if isinstance(workspace, dict):
+            uuid, names = workspace.get("uuid"), {str(workspace.get(name)).lower() for name in ("uuid", "slug")}
+            if isinstance(uuid, str) and uuid and self._workspace.lower() in names:
+                self._source = uuid
 
     def check_source(self) -> None:
         """``GET /workspaces/{workspace}``."""
@@ -142,7 +151,7 @@ class CloudBitbucket(Reader):
             restricted = {name: value for name, value in (("role", listing.role), ("q", listing.q)) if value}
             params = {"sort": "created_on", "pagelen": PAGE_LENGTH, **restricted}
             return self._pages(path_of("repositories", self._workspace), params, cursor)
-        return self._pull_requests(container or Address(), listing.query(self.now()), cursor)
+        return self._wanted_pull_requests(container or Address(), listing, cursor)
 
     def open_pull_requests(self, repository: Address) -> Iterator[Page]:
         """Oldest first, so that what is opened meanwhile comes last and shifts nothing."""
@@ -229,6 +238,37 @@ class CloudBitbucket(Reader):
             users = tuple(self.only(member.get("user"), "a member's account") for member in page.values)
             yield replace(page, values=users)
 
+    def _wanted_pull_requests(self, repository: Address, listing: Listing, cursor: str | None) -> Iterator[Page]:
+        """All queries in one list; where Bitbucket refuses that, each by itself, so that a bad one spoils no other.
+
+        Then the list ends in an exception, for nobody knows what the refused query would have shown. A cursor begins
+        with the number of the query it belongs to.
+        """
+        queries = listing.queries(self.now())
+        number, mark, inner = (cursor or "").partition(ONE_BY_ONE)
+        refused: RefusedError | None = None
+        if not mark:
+            pages = self._pull_requests(repository, listing.query(self.now()), cursor)
+            try:
+                first = next(pages)
+            except RefusedError as error:
+                if len(queries) == 1 or cursor not in {None, START}:
+                    raise
+                number, inner, refused = "0", START, error
+            else:
+                yield first
+                yield from pages
+                return
+        for at in range(int(number), len(queries)):
+            try:
+                for page in self._pull_requests(repository, queries[at], inner):
+                    following = f"{at + 1}{ONE_BY_ONE}{START}" if page.next is None else f"{at}{ONE_BY_ONE}{page.next}"
+                    yield replace(page, next=following, cursor=f"{at}{ONE_BY_ONE}{page.cursor}")
+            except RefusedError as error:
+                refused = error
+            inner = START
+        raise refused or PermanentError("Bitbucket Cloud refuses one of the mapping's queries for pull requests")
+
     def _pull_requests(self, repository: Address, query: str, cursor: str | None = None) -> Iterator[Page]:
         params = {"q": query, "sort": "created_on", "pagelen": PULL_REQUEST_PAGE_LENGTH, "fields": PEOPLE}
         return self._pages(self._repository(repository) + "/pullrequests", params, cursor)
@@ -245,6 +285,7 @@ class CloudBitbucket(Reader):
                 raise TransientError("Bitbucket Cloud leads in circles from page to page of a list")
             # Cut down by ``fields``, an empty page may be nothing at all.
             values = () if not page and str(params.get("fields")).startswith("values.") else self.values(page)
+            self._learn_source(values)
             yield Page(values, asked_at, following, here)
             if following is None:
                 return

@@ -108,11 +108,15 @@ class Listing:
         }
         return None if not told else True in told
 
+    def queries(self, now: float) -> tuple[str, ...]:
+        """What to ask a list of Cloud pull requests for at that time (epoch seconds), each as a ``q`` of its own."""
+        queries = (listed_query(one.q, one.closed_within_days, now) for one in self.pull_requests)
+        return tuple(dict.fromkeys(queries))
+
     def query(self, now: float) -> str:
-        """``q`` for a list of Cloud pull requests at that time (epoch seconds)."""
-        queries = [listed_query(one.q, one.closed_within_days, now) for one in self.pull_requests]
-        distinct = list(dict.fromkeys(queries))
-        return distinct[0] if len(distinct) == 1 else " OR ".join(f"({query})" for query in distinct)
+        """All the ``queries`` as one, so that each page is asked for once."""
+        queries = self.queries(now)
+        return queries[0] if len(queries) == 1 else " OR ".join(f"({query})" for query in queries)
 
     @property
     def state(self) -> PullRequestState:
@@ -150,7 +154,7 @@ class Plan:
             try:
                 inside.append(self._is_in(repository, selection, ask))
             except PermanentError as error:
-                _log.warning("a selection of repositories is left out", extra={"reason": str(error)})
+                _log.info("a selection of repositories is left out", extra={"reason": str(error)})
                 refused = error
                 inside.append(False)
         if not any(inside):
