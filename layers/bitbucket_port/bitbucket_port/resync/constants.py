@@ -12,6 +12,8 @@ def constants(expression: str) -> frozenset[str] | None:
     ``"service"`` gives one, ``if .fork then "fork" else "repository" end`` two. What is no text (null, false) makes no
     entity and is not in the result.
     """
+    if "\\" in expression:
+        return None  # The reader does not resolve escapes.
     try:
         return _of(jq_syntax.read(expression))
     except UnsupportedError:
@@ -21,7 +23,7 @@ def constants(expression: str) -> frozenset[str] | None:
 def _of(node: Node) -> frozenset[str] | None:
     if isinstance(node, Literal):
         return frozenset({node.value} if isinstance(node.value, str) else ())
-    if isinstance(node, Comma):
+    if isinstance(node, Comma) and isinstance(node.left, Literal):
         return _of(node.left)
     if isinstance(node, Branch):
         then, otherwise = _of(node.then), _of(node.otherwise)

@@ -4,27 +4,30 @@ The ledger keeps, per object, the content hash of each of its entities: a digest
 form (``port/stored.py``). The same digest of what Port shows under the same fields must be equal. Which fields these
 are is in the mapping; an object's entity may come from any of the resources of its kind, or from several at once.
 
-Some entities never compare equal: a field failed or was left out, Port itself found a relation's targets, two objects
-write different values into one entity, or Port keeps a value in a notation we do not know. So what differs is written
-again once and looked at once more: what Port shows right after our write *is* right, and its digest together with the
-content hashes (``acceptance``) is kept with the entity. It holds until either side changes.
+Some entities never compare equal: a value was left out because the blueprint has no room for it, an expression made a
+search query, two objects write different values into one entity, or Port keeps a value in a notation we do not know. So
+what differs is written again once and looked at once more: what Port shows right after our write *is* right, and its
+digest together with the content hashes (``acceptance``) is kept with the entity. It holds until either side changes.
+Where the writer knows what was left out it keeps that digest at once (``Shapes.expected``).
 
 Pure functions only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 from bitbucket_port.mapping.model import Mapping as PortMapping
 from bitbucket_port.mapping.model import Resource, Search
-from bitbucket_port.objects import JsonObject, Kind, comparable, digest
+from bitbucket_port.objects import Entity, JsonObject, Kind, comparable, digest
 from bitbucket_port.port.stored import named
 from bitbucket_port.resync.constants import constants
 
+MOST_FAILED = 2
+"""So many failed fields of an entity are found out."""
 MOST_COMBINED = 4
 """Of so many resources that make one entity of one object, every combination is considered; of more, one or all."""
 _NO_FIELDS = frozenset({"selector.query", "itemsToParse", "identifier", "blueprint"})
@@ -80,6 +83,13 @@ class Shapes:
         """The sets of fields, each sorted, that an object of the kind may have set in such an entity."""
         return self._kinds(blueprint).get(kind, ())
 
+    def expected(self, sent: Entity, content: str) -> str:
+        """The ``acceptance`` of an entity that only one object makes, if Port shows what was sent and nothing else.
+
+        ``content`` is the hash the ledger keeps, of the whole entity; ``sent`` the entity without what was left out.
+        """
+        return _acceptance(sent.fields, sent.blueprint, [content], self)
+
     def _kinds(self, blueprint: str) -> Mapping[Kind, tuple[Names, ...]]:
         return self._by_blueprint.get(blueprint, self._of_any)
 
@@ -103,8 +113,7 @@ def judge(
 
 def acceptance(entity: JsonObject, blueprint: str, claims: Iterable[Claim], shapes: Shapes) -> str:
     """What to keep with an entity that Port shows like this right after we wrote all of these contents."""
-    contents = sorted({claim.content for claim in claims})
-    return digest([contents, shown(entity, blueprint, shapes)])
+    return _acceptance(entity, blueprint, [claim.content for claim in claims], shapes)
 
 
 def shown(entity: JsonObject, blueprint: str, shapes: Shapes) -> str:
@@ -112,9 +121,28 @@ def shown(entity: JsonObject, blueprint: str, shapes: Shapes) -> str:
     return digest(named(entity, shapes.names(blueprint)))
 
 
+def _acceptance(entity: JsonObject, blueprint: str, contents: Iterable[str], shapes: Shapes) -> str:
+    return digest([sorted(set(contents)), shown(entity, blueprint, shapes)])
+
+
 def _shows(entity: JsonObject, blueprint: str, claim: Claim, shapes: Shapes) -> bool:
     wanted = comparable(claim.content)
-    return any(digest(named(entity, names)) == wanted for names in shapes.candidates(blueprint, claim.kind))
+    values = named(entity, shapes.names(blueprint))
+    candidates = shapes.candidates(blueprint, claim.kind)
+    return any(_is_of(wanted, values, names) for names in candidates) or any(
+        _is_of(wanted, values, names) for one in candidates for names in _without_failed(one)
+    )
+
+
+def _is_of(wanted: str | None, values: Mapping[str, Any], names: Names) -> bool:
+    return digest({name: values[name] for name in names}) == wanted
+
+
+def _without_failed(names: Names) -> Iterator[Names]:
+    """The fields without those that may have failed: what failed is in no content hash, not even as null."""
+    for count in range(1, MOST_FAILED + 1):
+        for failed in combinations(names, count):
+            yield tuple(name for name in names if name not in failed)
 
 
 def _fields(resource: Resource) -> frozenset[str]:
