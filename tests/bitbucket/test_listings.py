@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bitbucket_port.bitbucket.address import address_of
 from bitbucket_port.bitbucket.client import START, Bitbucket, Page
 from bitbucket_port.bitbucket.connect import connect
 from bitbucket_port.errors import ForbiddenError, NotFoundError, PermanentError, TransientError
@@ -151,6 +152,27 @@ def test_only_open_pull_requests_are_asked_of_the_data_center_where_no_closed_on
 ) -> None:
     listing = Listing("pull-request", pull_requests=(PullRequestSelection(),))
     assert len(values(read(server_client(server), listing, Address("P0", "busy")))) == 5
+
+
+@pytest.mark.parametrize("product", ["cloud", "server"])
+def test_a_whole_run_costs_what_the_documents_promise(
+    cloud: BitbucketCloudStandIn, server: BitbucketServerStandIn, product: Product
+) -> None:
+    mapping = parse(load(product, "default"), product=product, file="default")
+    client = cloud_client(cloud) if product == "cloud" else server_client(server)
+    run = plan(mapping, product)
+    found = {run.listings[root].kind: values(read(client, run.listings[root])) for root in run.roots}
+    listed = 0
+    for repository in found["repository"]:
+        below = run.below(repository, lambda question: False)
+        if below is not None:
+            listed += 1
+            read(client, run.listings[below], address_of(product, "repository", repository))
+    if product == "cloud":
+        assert client.requests == 2 + 2 + 2 + (101 + 2)
+    else:
+        assert listed == 23 - 1  # not below the personal one
+        assert client.requests == 1 + 1 + 1 + 22
 
 
 def _default(product: Product) -> tuple[Listing, ...]:
