@@ -24,6 +24,8 @@ PARAMETER_OF = {
 }
 CREDENTIALS = ("BITBUCKET_TOKEN", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET")
 ALSO_WITH_STAND_INS = ("BITBUCKET_API", "MAPPING_PRESET", "SCHEDULED_RESYNC_INTERVAL", "LIST_INTERVAL", "LOG_LEVEL")
+NO_RESYNC = {"ScheduledResyncInterval": "0", "ListInterval": "0"}
+"""Parameters with which nothing happens but what somebody sets off."""
 SECRET = ("BitbucketToken", "PortClientSecret", "PortClientId")
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from local.aws import Moto
+from local.commands.settings import NO_RESYNC
 from local.machine import Machine, Product, port_stand_in
 
 Deploy = Callable[..., Machine]
-NO_RESYNC = {"ScheduledResyncInterval": "0", "ListInterval": "0"}
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,18 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import requests
 
-from bitbucket_port import lambda_queue, lambda_receive
+from bitbucket_port import lambda_queue, lambda_receive, lambda_start, settings
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.lambda_receive import METRIC_OF_OUTCOME
 from bitbucket_port.objects import Product
+from bitbucket_port.resync import dynamodb, start, worker
+from bitbucket_port.resync.report import Count, whole
+from bitbucket_port.resync.store import Run, RunKind, Status
 from bitbucket_port.webhooks.event_keys import FAMILIES, KEYS, family_of
 from local.commands import options, run_stack
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
@@ -340,6 +343,54 @@ def test_the_table_of_roles_names_every_statement_of_each_kind_of_role(template:
         statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
         sids = {(one["Fn::If"][1] if "Fn::If" in one else one)["Sid"] for one in statements}
         assert sids == {sid for sid, columns in told.items() if columns[column]}, name
+
+
+# --- resyncs ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_a_report_names_what_a_report_tells_and_nothing_else() -> None:
+    table = OPERATIONS.split("<!-- report:start -->", 1)[1].split("<!-- report:end -->", 1)[0]
+    run = Run("1-a", "full", 1, "report", "hash", started=0.0, reason="interval", until=9.0)
+    report = whole(run, [], {}, at=1.0)
+    fields = {*report, *report["requests"], *get_args(Count), *get_args(RunKind), *get_args(Status), "status"}
+    blueprints = {"ours", "missing", "differing", "unclaimed", "blocked"}
+    package = ROOT / "layers" / "bitbucket_port" / "bitbucket_port" / "resync"
+    counting = "".join((package / name).read_text(encoding="utf-8") for name in ("portside.py", "sweep.py"))
+
+    named = set(re.findall(r"`([a-z_-]+)`", table))
+    assert named <= fields | blueprints
+    assert set(report) - {"run", "mapping"} <= named
+    assert set(get_args(Status)) <= named
+    assert all(f"{name}=" in counting for name in blueprints)
+
+
+def test_the_command_for_the_last_report_asks_where_reports_are_kept() -> None:
+    command = next(block for block in blocks(OPERATIONS, "sh") if "dynamodb query" in block)
+
+    assert f'"S": "{dynamodb._REPORTS}"' in command
+    assert "Items[0].report.S" in command
+
+
+def test_what_the_documents_say_of_intervals_is_what_holds(template: Template) -> None:
+    full = template["Parameters"]["ScheduledResyncInterval"]["Default"]
+
+    assert (full, dict(settings.LIST_INTERVAL)) == (settings.SCHEDULED_RESYNC_INTERVAL, {"cloud": 60, "server": 15})
+    assert "`ScheduledResyncInterval` (360 minutes)" in OPERATIONS
+    assert "`ListInterval` (60 minutes on Cloud, 15 on Data Center)" in OPERATIONS
+    assert "within two hours of its last sign of life" in OPERATIONS
+    assert start.LEASE_SECONDS == 2 * 3600
+    assert "fails twelve times" in OPERATIONS
+    assert worker.MOST_TRIES == 12
+
+
+def test_the_command_that_begins_a_resync_asks_for_what_the_function_understands(template: Template) -> None:
+    command = template["Outputs"]["ResyncCommand"]["Value"]["Fn::Sub"]
+    payload = json.loads(command.split("--payload '", 1)[1].split("'", 1)[0])
+
+    assert payload == {"resync": "full"}
+    assert set(payload.values()) <= set(get_args(RunKind))
+    assert 'sed \'s/"full"/"list"/\'' in OPERATIONS
+    assert 'event.get("resync")' in inspect.getsource(lambda_start)
 
 
 # --- the shell -------------------------------------------------------------------------------------------------------
