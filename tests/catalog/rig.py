@@ -129,6 +129,9 @@ class StoryMapper:
             made.append(Entity(key.blueprint, key.identifier, {"title": content}))
         return Mapped(tuple(made))
 
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: object) -> Mapped:
+        return self.map(kind, obj, ask=ask)
+
     def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
         return self.map(kind, obj, ask=None)
 
