@@ -45,6 +45,7 @@ class PortStandIn(StandIn):
         self._token_ends = 0.0
         self._catalog = Catalog(self._time)
         self.resync_states: dict[str, list[Json]] = {}
+        self.user_emails: list[str] = []
         for blueprint in blueprints or ():
             self.put_blueprint(blueprint)
 
@@ -167,6 +168,12 @@ class PortStandIn(StandIn):
             self._token_ends = self.now() + self.token_lifetime
         left = self._token_ends - self.now()
         return Answer(200, {"ok": True, "accessToken": self._token, "expiresIn": int(left), "tokenType": "Bearer"})
+
+    def list_users(self, request: Request) -> Answer:
+        """GET all users of the organisation; ``fields`` (repeatable) cuts them down."""
+        users = [{"email": email, "status": "ACTIVE", "type": "STANDARD"} for email in self.user_emails]
+        fields = request.query.get("fields") or ("email", "status", "type")
+        return Answer(200, {"ok": True, "users": [{name: user[name] for name in fields} for user in users]})
 
     def list_blueprints(self, request: Request) -> Answer:  # noqa: ARG002 - every handler takes it
         """GET all blueprints."""

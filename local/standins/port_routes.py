@@ -173,6 +173,7 @@ _DELETE = frozenset({"delete_dependents", "run_id"})
 
 ROUTES = (
     Route("POST", TOKEN_PATH, "create_token", body=_TOKEN),
+    Route("GET", "/v1/users", "list_users", frozenset({"fields"})),
     Route("GET", "/v1/blueprints", "list_blueprints"),
     Route("POST", "/v1/blueprints", "create_blueprint", frozenset({"create_catalog_page"}), body=_BLUEPRINT),
     Route("GET", "/v1/blueprints/{identifier}", "read_blueprint"),
@@ -189,6 +190,12 @@ ROUTES = (
     Route("GET", _ENTITY, "read_entity", _READ),
     Route("PATCH", _ENTITY, "patch_entity", _EDIT, body=_PATCHED),
     Route("PUT", _ENTITY, "replace_entity", _EDIT, body=_REPLACED),
-    Route("PATCH", "/v1/integration/{identifier}/resync-state", "tell_resync_state", body=_RESYNC_STATE),
+    Route(
+        "PATCH",
+        "/v1/integration/{identifier}/resync-state",
+        "tell_resync_state",
+        body=_RESYNC_STATE,
+        documented=False,
+    ),
     Route("DELETE", _ENTITY, "delete_entity", _DELETE, frozenset({"delete_dependents"})),
 )

@@ -237,8 +237,9 @@ class BitbucketReader:
             return
         if self._clock() - self._emails_at >= EMAILS_KEPT_SECONDS:
             try:
+                people = [*self._people()]
                 with self._admitted():
-                    self._emails = self._bitbucket.emails([*self._people()])
+                    self._emails = self._bitbucket.emails(people)
             except PermanentError as error:
                 _log.warning("no member's e-mail address is known", extra={"reason": str(error)})
                 self._emails = {}

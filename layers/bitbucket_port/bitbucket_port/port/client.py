@@ -265,6 +265,13 @@ class PortClient:
             kept = self._blueprints[identifier] = (self._clock(), _object(body, "blueprint"))
         return kept[1]
 
+    def user_emails(self) -> list[str]:
+        """The e-mail addresses of the organisation's users (``GET /v1/users``)."""
+        users = _port_answer(self._request("GET", "/v1/users", params={"fields": "email"})).get("users")
+        if not isinstance(users, list):
+            raise TransientError("Port answered without users")
+        return [user["email"] for user in users if isinstance(user, dict) and isinstance(user.get("email"), str)]
+
     def tell_resync_state(self, state: JsonObject) -> None:
         """Change what Port shows as the integration's last resync; not documented, so see ``port/resync_state.py``."""
         path = path_of("v1", "integration", self._identifier, "resync-state")
