@@ -167,7 +167,7 @@ class Runtime:
             refused=RefusedCredentials(self.ledger),
             version=lambda: self._bitbucket_token().version,
             mapping_hash=lambda: self.engine.mapping.hash,
-            people=lambda: self.port.user_emails(),
+            people=self.port.user_emails,
         )
 
     @cached_property
