@@ -8,7 +8,7 @@ import pytest
 
 from bitbucket_port.errors import TransientError
 from bitbucket_port.objects import Entity
-from bitbucket_port.port import listing
+from bitbucket_port.port import listing, strays
 from bitbucket_port.port.client import PortClient
 from local.standins.http import Answer, Request
 from local.standins.port import PortStandIn
@@ -138,3 +138,20 @@ def test_entities_that_others_relate_to_are_needed(port: PortStandIn, client: Po
     assert client.needed("repository", ["a", "b", "absent"]) == {"a"}
     assert client.needed("pull_request", ["p"]) == set()
     assert client.needed("repository", []) == set()
+
+
+def test_what_is_related_to_or_another_stacks_is_spared(connect: Connect) -> None:
+    mine, other = connect(installation="one"), connect(installation="another")
+    pulls = [pull_request("p", "stub")]
+    mine.upsert([*pulls, repository("left")], merge=True, create_missing=True)
+    other.upsert([repository("theirs")], merge=True, create_missing=True)
+    spared = strays.spared(mine, "repository", ["stub", "left", "theirs"])
+    assert spared == {
+        "stub": "another entity relates to it",
+        "theirs": "another stack with this IntegrationIdentifier wrote it last",
+    }
+
+
+def test_nothing_unclaimed_costs_no_request(port: PortStandIn, client: PortClient) -> None:
+    assert strays.spared(client, "repository", []) == {}
+    assert port.calls() == []

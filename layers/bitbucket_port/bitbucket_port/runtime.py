@@ -136,6 +136,7 @@ class Runtime:
             integration_type=settings.integration_type,
             integration_identifier=settings.integration_identifier,
             version=__version__,
+            installation=settings.ledger_table,
             deadline=self._deadline,
             verify=self._trusted,
         )
