@@ -136,7 +136,7 @@ class Runtime:
             integration_type=settings.integration_type,
             integration_identifier=settings.integration_identifier,
             version=__version__,
-            installation=settings.ledger_table,
+            installation=f"{settings.ledger_table} {settings.workspace} {settings.bitbucket_url}",
             deadline=self._deadline,
             verify=self._trusted,
         )
