@@ -114,13 +114,7 @@ class Pages:
         latest = {entry.key: entry for entry in entries}
         items = self._ledger.read(latest)
         for key, entry in latest.items():
-            try:
-                page.take(entry, items[key])
-            except BitbucketPortError as error:
-                page.outcomes[key] = failed(key, error, "page")
-                if concerns_all(error):
-                    page.write()
-                    raise
+            page.take(entry, items[key])
         page.write()
         return [page.outcomes[key] for key in latest]
 
@@ -139,7 +133,13 @@ class _Page:
 
     def take(self, entry: PageEntry, item: ObjectItem) -> None:
         """Judge an object and write it with others, at the latest in the last turn."""
-        found = self._judge(entry, item)
+        try:
+            found = self._judge(entry, item)
+        except BitbucketPortError as error:
+            if concerns_all(error):
+                self.write()
+                raise
+            found = failed(entry.key, error, "page")
         if isinstance(found, Outcome):
             self.outcomes[entry.key] = found
             return
