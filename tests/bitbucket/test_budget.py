@@ -169,6 +169,15 @@ def test_a_slot_is_the_first_moment_for_a_live_event_however_many_jobs_wait() ->
     assert wait <= HOUR + 120
 
 
+def test_who_never_comes_back_makes_nobody_wait_longer_than_one_window_more() -> None:
+    clock = Clock()
+    budget = Budget("one", MemoryBudgetStore(), start=CLOUD, now=clock)
+    taken(budget, reserve=True)
+    waits = [wait_of(budget) for _ in range(5000)]
+    assert max(waits) <= 2 * HOUR + 130
+    assert len({round(wait) for wait in waits}) >= 800
+
+
 # --- the reserve ---------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +277,25 @@ def test_a_larger_limit_is_learned_and_shared() -> None:
     first.learned({"X-RateLimit-Limit": "5000"}, 200)
     assert taken(first, reserve=True) + 1 == 4500
     assert taken(second, reserve=False) == 500
+
+
+def test_a_larger_limit_that_another_was_told_counts_for_who_was_just_refused() -> None:
+    clock, store = Clock(), MemoryBudgetStore()
+    first, second = (Budget("one", store, start=CLOUD, now=clock) for _ in range(2))
+    assert taken(first, reserve=False) == 1000
+    second.learned({"X-RateLimit-Limit": "2000"}, 200)
+    second.take(reserve=False)
+    assert 0 < taken(first, reserve=False) <= 999
+
+
+def test_what_was_told_last_counts_whoever_was_told() -> None:
+    clock, store = Clock(), MemoryBudgetStore()
+    first, second = (Budget("one", store, start=CLOUD, now=clock) for _ in range(2))
+    first.learned({"X-RateLimit-Limit": "1000"}, 200)
+    first.take(reserve=False)
+    second.learned({"X-RateLimit-Limit": "2000"}, 200)
+    second.take(reserve=False)
+    assert taken(first, reserve=False) > 1900
 
 
 def test_the_strictest_of_several_limits_counts() -> None:
