@@ -288,7 +288,8 @@ def logged_fields() -> set[str]:
     sources = [inspect.getsource(module) for module in modules]
     quoted = {name for source in sources for name in re.findall(r'"([a-z_]+)":', source)}
     passed = {"error", "delivery_id", "event_key"}
-    return {field.name for field in dataclasses.fields(Outcome)} | quoted | passed | {"level", "message", "service"}
+    told = {*(field.name for field in dataclasses.fields(Outcome)), "new"} - {"created"}
+    return told | quoted | passed | {"level", "message", "service"}
 
 
 def iterate_fields(query: str) -> Iterator[str]:

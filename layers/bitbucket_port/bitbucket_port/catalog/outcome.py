@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from bitbucket_port.objects import Address, EntityKey, SourceKey
+from bitbucket_port.objects import Address, EntityKey, JsonObject, SourceKey
 
 Result = Literal[
     "applied",
@@ -60,3 +60,11 @@ class Outcome:
     failed: str = ""
     transient: bool = False
     retry_after: float | None = None
+
+    def log_fields(self) -> JsonObject:
+        """What a log line tells of it, besides key and result.
+
+        ``created`` is called ``new``: a log record has a field of that name, and ``logging`` refuses another.
+        """
+        fields = {name: value for name, value in asdict(self).items() if value and name not in ("key", "parent")}
+        return {"new" if name == "created" else name: value for name, value in fields.items()}

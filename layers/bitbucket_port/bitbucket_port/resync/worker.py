@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Protocol
 
 from bitbucket_port.catalog.outcome import Outcome
@@ -312,6 +311,5 @@ def look_after(job: ChildrenJob, children: ChildrenWorker, send: SendJobs, log: 
 
 def log_outcome(log: Log, outcome: Outcome) -> None:
     """One log line for one object; problems make it a warning."""
-    fields = {name: value for name, value in asdict(outcome).items() if value and name not in ("key", "parent")}
     write = log.warning if outcome.problems else log.info
-    write("%s %s", outcome.key, outcome.result, extra=fields)
+    write("%s %s", outcome.key, outcome.result, extra=outcome.log_fields())
