@@ -28,7 +28,7 @@ PULLS = REPOSITORY.children_container
 
 
 class CountingPort(MemoryPort):
-    """Tells what it was asked; what is in ``poison`` makes the whole request fail, what is in ``refused`` only itself."""
+    """Tells what it was asked; ``poison`` makes a whole request fail, ``refused`` only the entity."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -25,6 +25,7 @@ from bitbucket_port.catalog.items import (
     EntityItem,
     Granted,
     Guard,
+    Lease,
     ObjectItem,
     Refused,
 )
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH = 100
+_NAMED_AT_ONCE = 50
+"""Entities one expression names: it may have 4 KB and 300 operators (Developer Guide, "Quotas")."""
 _LEASE_IS_OURS = "lease.#token = :token"
 _TOKEN_NAME = {"#token": "token"}
 
@@ -61,9 +64,20 @@ class DynamoDBLedger:
         self, item: ObjectItem, token: str, *, now: float, until: float, guard: Guard, intents: Collection[str] = ()
     ) -> Granted | Refused:
         """See Ledger."""
+        intents = list(intents)
+        # An item that is not there yet is written with its whole map; into one that is there each key is put by name.
+        later = intents[_NAMED_AT_ONCE:] if item.known else []
+        lease = self._take_lease(item, Lease(token, until), now, guard, intents[: len(intents) - len(later)])
+        if isinstance(lease, Granted) and later and not self.intend(item, token, later):
+            return Refused(busy=True)
+        return lease
+
+    def _take_lease(
+        self, item: ObjectItem, lease: Lease, now: float, guard: Guard, intents: Collection[str]
+    ) -> Granted | Refused:
         conditions = ["(attribute_not_exists(lease) OR lease.#until <= :now)"]
         values: dict[str, Any] = {
-            ":lease": {"M": {"token": {"S": token}, "until": number(until)}},
+            ":lease": {"M": {"token": {"S": lease.token}, "until": number(lease.until)}},
             ":now": number(now),
         }
         names = {"#until": "until"}
@@ -88,14 +102,18 @@ class DynamoDBLedger:
             held = object_item(before).lease if before else None
             return Refused(busy=held is not None and held.live(now))
         previous = object_item(before) if before else ObjectItem(item.key)
-        return Granted(previous, token, taken_over=previous.lease is not None)
+        return Granted(previous, lease.token, taken_over=previous.lease is not None)
 
     def intend(self, item: ObjectItem, token: str, intents: Collection[str]) -> bool:
         """See Ledger."""
-        names, values = dict(_TOKEN_NAME), {":token": {"S": token}}
-        sets = _own(intents, names, values)
-        expression = f"SET {', '.join(sets)} REMOVE expires"
-        return not self._update(object_keys(item.key), expression, _LEASE_IS_OURS, names, values)[1]
+        texts = list(intents)
+        for start in range(0, len(texts), _NAMED_AT_ONCE):
+            names, values = dict(_TOKEN_NAME), {":token": {"S": token}}
+            sets = _own(texts[start : start + _NAMED_AT_ONCE], names, values)
+            expression = f"SET {', '.join(sets)} REMOVE expires"
+            if self._update(object_keys(item.key), expression, _LEASE_IS_OURS, names, values)[1]:
+                return False
+        return True
 
     def move(self, item: ObjectItem, *, version: int | None, read_at: float, received: float) -> bool:
         """See Ledger."""
@@ -150,7 +168,11 @@ class DynamoDBLedger:
 
     def forget_hash(self, key: SourceKey, entities: Collection[EntityKey], *, now: float) -> bool:
         """See Ledger."""
-        wanted = [str(entity) for entity in entities]
+        texts = [str(entity) for entity in entities]
+        starts = range(0, len(texts), _NAMED_AT_ONCE)
+        return all(self._forget(key, texts[start : start + _NAMED_AT_ONCE], now) for start in starts)
+
+    def _forget(self, key: SourceKey, wanted: list[str], now: float) -> bool:
         while wanted:
             names, values = {"#until": "until"}, {":now": number(now), ":unknown": {"S": UNKNOWN}}
             names |= {f"#e{index}": text for index, text in enumerate(wanted)}

@@ -73,8 +73,8 @@ class Ledger(Protocol):
     def forget_hash(self, key: SourceKey, entities: Collection[EntityKey], *, now: float) -> bool:
         """Note that Port does not show these entities as the object wrote them, so that its next reading writes them.
 
-        Those the object does not own are passed over. False, and nothing changed, while somebody writes the object:
-        whoever does would record what it knows. An expired lease says the same already and stays.
+        Those the object does not own are passed over. False while somebody writes the object: whoever does would record
+        what it knows. An expired lease says the same already and stays.
         """
 
     def objects(self, kind: Kind, container: str) -> Iterator[ObjectItem]:
