@@ -6,12 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.port.client import PortClient
+from bitbucket_port.port.strays import spared
 from bitbucket_port.reading import BitbucketReader
 from bitbucket_port.resync.children import ChildrenWorker
 from bitbucket_port.resync.listing import Listings
@@ -58,6 +59,7 @@ def run_worker(parts: Parts) -> RunWorker:
         mapping_hash=mapping.hash,
         listings=Listings(
             plan=listings_of,
+            kinds=frozenset(parts.engine.kinds()),
             bitbucket=parts.bitbucket,
             catalog=applier,
             ledger=parts.ledger,
@@ -73,6 +75,7 @@ def run_worker(parts: Parts) -> RunWorker:
             source=parts.source,
             time_left=parts.time_left,
             clock=parts.clock,
+            spared=partial(spared, parts.port),
         ),
         sweeps=Sweeps(
             catalog=applier,
@@ -80,10 +83,9 @@ def run_worker(parts: Parts) -> RunWorker:
             kinds=frozenset(parts.engine.kinds()),
             threshold=mapping.deletion_threshold,
             ours=parts.port.ours,
-            delete=lambda blueprint, names: parts.port.delete(
-                blueprint, names, delete_dependents=mapping.delete_dependents
-            ),
-            time_left=parts.time_left,
+            spared=lambda blueprint, names: spared(parts.port, blueprint, names),
+            # Whatever the mapping allows for what it made: nobody knows what relates to an unclaimed entity.
+            delete=lambda blueprint, names: parts.port.delete(blueprint, names, delete_dependents=False),
             clock=parts.clock,
         ),
         children=ChildrenWorker(

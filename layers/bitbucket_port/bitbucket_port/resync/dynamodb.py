@@ -237,6 +237,11 @@ class DynamoDBRunStore:
             ).get("Item")
         return OpenJob(job_id, item["message"]["S"], int(_float(item, "waits"))) if item else None
 
+    def open_jobs(self, run_id: str) -> Iterator[OpenJob]:
+        """See RunStore."""
+        items = self._query(f"run#{run_id}#open")
+        return (OpenJob(item["id"]["S"], item["message"]["S"], int(_float(item, "waits"))) for item in items)
+
     def waited(self, run_id: str, job_id: str) -> None:
         """See RunStore."""
         with classified():
@@ -352,7 +357,8 @@ class DynamoDBRunStore:
         return {**_keys(partition, name), **attributes, "expires": number(int(self._clock()) + KEPT_SECONDS)}
 
     def _open_item(self, run_id: str, job_id: str, message: str) -> dict[str, Any]:
-        return self._item(f"run#{run_id}#open", sort_name(job_id), {"message": {"S": message}, "waits": number(0)})
+        attributes: dict[str, Any] = {"id": {"S": job_id}, "message": {"S": message}, "waits": number(0)}
+        return self._item(f"run#{run_id}#open", sort_name(job_id), attributes)
 
     def _report_item(self, run_id: str, name: str, report: JsonObject) -> dict[str, Any]:
         return self._item(f"run#{run_id}#report", sort_name(name), {"name": {"S": name}, "report": _text(report)})

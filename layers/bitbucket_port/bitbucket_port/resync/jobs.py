@@ -250,19 +250,16 @@ class SweepJob:
     look: Literal[1, 2]
     part: str
     objects: tuple[Candidate, ...]
-    hop: int = 0
 
     @property
     def id(self) -> str:
         """Its name among the jobs of the run."""
-        return f"sweep#{self.look}#{self.part}#{self.hop}"
+        return f"sweep#{self.look}#{self.part}"
 
     def to_message(self) -> str:
         """The job as the text of a queue message."""
         objects = [[str(one.key), one.address.to_json(), one.reason] for one in self.objects]
-        return _message(
-            {"job": "sweep", "run": self.run, "look": self.look, "part": self.part, "objects": objects, "hop": self.hop}
-        )
+        return _message({"job": "sweep", "run": self.run, "look": self.look, "part": self.part, "objects": objects})
 
     @classmethod
     def _from_json(cls, body: JsonObject) -> SweepJob:
@@ -271,11 +268,7 @@ class SweepJob:
             for key, address, reason in body["objects"]
         )
         look: Literal[1, 2] = 1 if body["look"] == 1 else 2
-        return cls(str(body["run"]), look, str(body["part"]), objects, int(body["hop"]))
-
-    def continued(self, objects: tuple[Candidate, ...]) -> SweepJob:
-        """What is left for another turn."""
-        return replace(self, objects=objects, hop=self.hop + 1)
+        return cls(str(body["run"]), look, str(body["part"]), objects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from bitbucket_port.bitbucket.client import START
 from bitbucket_port.errors import BitbucketPortError, NotFoundError, PermanentError, TransientError
-from bitbucket_port.objects import Address, SourceKey
+from bitbucket_port.objects import KINDS, Address, Kind, SourceKey
 from bitbucket_port.resync.children import ListedPage
 from bitbucket_port.resync.jobs import ListJob
 from bitbucket_port.resync.plan import Plan
-from bitbucket_port.resync.run import Ask, Bitbucket, Catalog, Ledger, Turn
+from bitbucket_port.resync.run import Ask, Bitbucket, Catalog, Ledger, Turn, chunks, objects_of
 from bitbucket_port.resync.store import Candidate, RunKind
 
 LONGEST_DELAY = 900
@@ -21,12 +21,16 @@ PUT_AT_ONCE = 500
 
 
 class Listings:
-    """Runs listing jobs. A job that is done again from its start is right, too: it only asks once more."""
+    """Runs listing jobs. A job that is done again from its start is right, too: it only asks once more.
+
+    ``kinds`` are those the mapping is about.
+    """
 
     def __init__(
         self,
         *,
         plan: Callable[[RunKind], Plan],
+        kinds: frozenset[Kind],
         bitbucket: Bitbucket,
         catalog: Catalog,
         ledger: Ledger,
@@ -35,6 +39,7 @@ class Listings:
         clock: Callable[[], float],
     ) -> None:
         self._plan = plan
+        self._kinds = kinds
         self._bitbucket = bitbucket
         self._catalog = catalog
         self._ledger = ledger
@@ -53,6 +58,17 @@ class Listings:
             if plan.listings[index].kind in kinds
         ]
         turn.order(jobs)
+        if turn.run.kind == "full":
+            for some in chunks(self._unmapped(), PUT_AT_ONCE):
+                turn.store.put_candidates(turn.run.id, some)
+
+    def _unmapped(self) -> Iterator[Candidate]:
+        """What is left of kinds that an earlier mapping was about."""
+        for kind in KINDS:
+            if kind not in self._kinds:
+                for item in objects_of(self._ledger, kind, self._source()):
+                    if item.owns:
+                        yield Candidate(item.key, item.facts.address or Address(), "out of scope")
 
     def run(self, job: ListJob, turn: Turn) -> None:
         """Do one turn of a listing."""
@@ -150,23 +166,17 @@ class Listings:
             seen |= turn.store.seen(turn.run.id, job.name).ids
         if job.container_name in turn.store.protected(turn.run.id):
             return
-        candidates: list[Candidate] = []
-        for key, address in self._vanished(job, seen):
-            candidates.append(Candidate(key, address, "vanished"))
-            if len(candidates) == PUT_AT_ONCE:
-                turn.store.put_candidates(turn.run.id, candidates)
-                turn.part.count(job.kind, "candidates", len(candidates))
-                candidates = []
-        turn.store.put_candidates(turn.run.id, candidates)
-        turn.part.count(job.kind, "candidates", len(candidates))
+        for candidates in chunks(self._vanished(job, seen), PUT_AT_ONCE):
+            turn.store.put_candidates(turn.run.id, candidates)
+            turn.part.count(job.kind, "candidates", len(candidates))
 
-    def _vanished(self, job: ListJob, seen: set[str]) -> Iterator[tuple[SourceKey, Address]]:
+    def _vanished(self, job: ListJob, seen: set[str]) -> Iterator[Candidate]:
         container = job.container.children_container if job.container else self._source()
         for item in self._ledger.objects(job.kind, container):
             if item.key.id in seen or item.facts.gone or item.read_at >= job.began:
                 continue
             if item.owns or self._has_children(item.key):
-                yield item.key, item.facts.address or Address()
+                yield Candidate(item.key, item.facts.address or Address(), "vanished")
 
     def _has_children(self, key: SourceKey) -> bool:
         """A repository that makes nothing itself is looked at for the sake of its pull requests."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bitbucket_port.catalog.items import UNKNOWN, EntityItem, ObjectItem
@@ -11,7 +12,7 @@ from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, 
 from bitbucket_port.port.listing import Lister, list_ours, look
 from bitbucket_port.resync.drift import Claim, Shapes, acceptance, judge
 from bitbucket_port.resync.jobs import HealJob, PortJob
-from bitbucket_port.resync.run import Catalog, Ledger, Turn, is_limit
+from bitbucket_port.resync.run import Catalog, Ledger, Turn, is_limit, objects_of
 from bitbucket_port.resync.start import LISTED_BY_LIST
 from bitbucket_port.resync.store import Planned
 from bitbucket_port.resync.unclaimed import Production, mark, twice_unclaimed
@@ -32,8 +33,10 @@ class PortSide:
         source: Callable[[], str],
         time_left: Callable[[], bool],
         clock: Callable[[], float],
+        spared: Callable[[str, Collection[str]], Mapping[str, str]] = lambda _blueprint, _identifiers: {},
     ) -> None:
         self._mapping = mapping
+        self._spared = spared
         self._shapes = Shapes.of(mapping)
         self._production = Production.of(mapping)
         self._port = port
@@ -66,13 +69,8 @@ class PortSide:
         yield from self._ledger.read(some).values()
 
     def _all(self, kinds: Collection[Kind]) -> Iterator[ObjectItem]:
-        source = self._source()
         for kind in kinds:
-            if kind != "pull-request":
-                yield from self._ledger.objects(kind, source)
-        if "pull-request" in kinds:
-            for repository in self._ledger.objects("repository", source):
-                yield from self._ledger.objects("pull-request", repository.key.children_container)
+            yield from objects_of(self._ledger, kind, self._source())
 
     # --- comparing ---------------------------------------------------------------------------------------------------
 
@@ -157,8 +155,16 @@ class PortSide:
             return
         turn.store.put_unclaimed(blueprint, run.number, [mark(entity) for entity in unclaimed])
         doomed = twice_unclaimed(unclaimed, turn.store.unclaimed(blueprint, run.number - 1))
+        spared = self._spared(blueprint, doomed)
+        for reason, count in sorted(Counter(spared.values()).items()):
+            turn.part.note(f"{count} unclaimed entities of {blueprint} stay: {reason}")
         turn.store.put_planned(
-            run.id, [Planned(None, Address(), (EntityKey(blueprint, one),), "unclaimed") for one in doomed]
+            run.id,
+            [
+                Planned(None, Address(), (EntityKey(blueprint, one),), "unclaimed")
+                for one in doomed
+                if one not in spared
+            ],
         )
 
     def _incomplete(self, turn: Turn) -> dict[str, str]:

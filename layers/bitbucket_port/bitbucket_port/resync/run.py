@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from itertools import islice
+from typing import Literal, Protocol, TypeVar
 
 from bitbucket_port.catalog.items import EntityItem, Facts, ObjectItem
 from bitbucket_port.catalog.outcome import Outcome
@@ -24,6 +25,7 @@ SendJobs = Callable[[Sequence[str], int], None]
 """Puts messages on the jobs queue, to be received after so many seconds."""
 
 Ask = Callable[[Question], bool]
+_Any = TypeVar("_Any")
 Removals = Literal["allow", "defer"]
 
 
@@ -45,8 +47,8 @@ class Catalog(Protocol):
     ) -> list[Outcome]:
         """Bring a page into the catalog; ``defer``: what would go stays, and is named in the outcome."""
 
-    def look(self, change: Change, *, removals: Removals) -> Outcome:
-        """Read an object and bring that into the catalog; ``defer`` as above, also for what is not found."""
+    def look_all(self, changes: Sequence[Change], *, removals: Removals) -> list[Outcome]:
+        """Read objects and bring them into the catalog, one outcome each; ``defer`` as above. Raises nothing."""
 
     def remove(self, key: SourceKey, *, version: int | None) -> Outcome:
         """Remove an object that is gone for certain."""
@@ -121,6 +123,22 @@ class RunFollowers:
             self.turn.order([job])
         else:
             self._send([job.to_message()], 0)
+
+
+def chunks(values: Iterable[_Any], size: int) -> Iterator[tuple[_Any, ...]]:
+    """The values, so many at a time."""
+    rest = iter(values)
+    while some := tuple(islice(rest, size)):
+        yield some
+
+
+def objects_of(ledger: Ledger, kind: Kind, source: str) -> Iterator[ObjectItem]:
+    """All objects of a kind in the source."""
+    if kind != "pull-request":
+        yield from ledger.objects(kind, source)
+        return
+    for repository in ledger.objects("repository", source):
+        yield from ledger.objects(kind, repository.key.children_container)
 
 
 def is_limit(error: TransientError) -> bool:

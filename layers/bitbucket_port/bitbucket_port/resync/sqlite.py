@@ -155,6 +155,15 @@ class SQLiteRunStore:
         row = self._database.one("SELECT message, waits FROM run_job WHERE run = ? AND id = ?", run_id, job_id)
         return OpenJob(job_id, row[0], row[1]) if row else None
 
+    def open_jobs(self, run_id: str) -> Iterator[OpenJob]:
+        """See RunStore."""
+        after = ""
+        statement = "SELECT id, message, waits FROM run_job WHERE run = ? AND id > ? ORDER BY id LIMIT ?"
+        while page := self._database.page(statement, run_id, after, _PAGE):
+            for row in page:
+                yield OpenJob(*row)
+            after = page[-1][0]
+
     def waited(self, run_id: str, job_id: str) -> None:
         """See RunStore."""
         self._database.change("UPDATE run_job SET waits = waits + 1 WHERE run = ? AND id = ?", run_id, job_id)

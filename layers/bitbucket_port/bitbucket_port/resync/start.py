@@ -16,6 +16,8 @@ FIRST_LEASE_SECONDS = 1800.0
 """The lease of a run of which no job has begun yet."""
 LEASE_SECONDS = 7200.0
 """The lease that jobs extend: twice and more the time a job's message stays invisible when its function died."""
+LAST_CALL_SECONDS = LEASE_SECONDS / 8
+"""What is left of the lease when no job has begun for three quarters of an hour."""
 SENT_AGAIN_SECONDS = 120.0
 """A run whose first job has not begun by then may never have been sent one."""
 TICK_SECONDS = 60.0
@@ -115,12 +117,18 @@ class Starter:
         return Tick("began", run)
 
     def _leave(self, run: Run, now: float) -> Tick:
-        """A run goes on; if whoever began it died before he sent its first job, send that."""
+        """A run goes on; what its queue may have lost is sent again.
+
+        That is the first job, if whoever began the run died before he sent it, and any job, if whoever ordered it did
+        and never came back: then the lease runs down. Once, for what is left of it is the time to begin working again.
+        """
         never_extended = run.until <= run.started + FIRST_LEASE_SECONDS
-        first = PhaseJob(run.id, run.phase)
-        if never_extended and now > run.started + SENT_AGAIN_SECONDS and self._store.open_job(run.id, first.id):
-            self._send(first.to_message())
-            return Tick("sent again", run)
+        silent = LAST_CALL_SECONDS - TICK_SECONDS < run.until - now <= LAST_CALL_SECONDS
+        if silent or (never_extended and now > run.started + SENT_AGAIN_SECONDS):
+            lost = [job.message for job in self._store.open_jobs(run.id)]
+            for message in lost:
+                self._send(message)
+            return Tick("sent again" if lost else "goes on", run)
         return Tick("goes on", run)
 
     def _bury(self, run: Run, now: float) -> None:

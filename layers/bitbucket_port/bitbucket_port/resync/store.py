@@ -157,6 +157,9 @@ class RunStore(Protocol):
     def open_job(self, run_id: str, job_id: str) -> OpenJob | None:
         """The job, None when it was done."""
 
+    def open_jobs(self, run_id: str) -> Iterator[OpenJob]:
+        """All jobs still to be done."""
+
     def waited(self, run_id: str, job_id: str) -> None:
         """Count that the job was put off because of a limit on requests."""
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bitbucket_port.catalog.items import ObjectItem
 from bitbucket_port.catalog.outcome import Outcome
-from bitbucket_port.errors import BitbucketPortError, TransientError
+from bitbucket_port.errors import TransientError
 from bitbucket_port.objects import EntityKey, Kind, SourceKey
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.resync.jobs import Job, SweepJob, UnclaimedJob
 from bitbucket_port.resync.phases import swept_in
 from bitbucket_port.resync.report import Part, merged
-from bitbucket_port.resync.run import Catalog, Ledger, Turn, is_limit, read_now, repository_of
+from bitbucket_port.resync.run import Catalog, Ledger, Removals, Turn, chunks, read_now, repository_of
+from bitbucket_port.resync.start import LISTED_BY_LIST
 from bitbucket_port.resync.store import Candidate, Phase, Planned, PlannedReason
 from bitbucket_port.resync.threshold import Blocked, blocked
 from bitbucket_port.webhooks.change import Change
@@ -24,12 +22,12 @@ LOOKED_AT = 20
 """Objects of one job: what is asked again when its function dies half-way."""
 DELETED_AT_ONCE = 100
 ORDERED_AT_ONCE = 100
+Spared = Callable[[str, Sequence[str]], Mapping[str, str]]
 Delete = Callable[[str, Sequence[str]], Deleted]
-_Any = TypeVar("_Any")
 
 
 class Sweeps:
-    """Runs the looks. ``kinds`` are those the mapping is about; what is of another kind goes without a question."""
+    """Runs the looks. ``kinds`` are those the mapping is about; of others, what nothing hangs below goes unasked."""
 
     def __init__(
         self,
@@ -39,8 +37,8 @@ class Sweeps:
         kinds: frozenset[Kind],
         threshold: float,
         ours: Callable[[str, Sequence[str]], set[str]],
+        spared: Spared,
         delete: Delete,
-        time_left: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
         self._catalog = catalog
@@ -48,8 +46,8 @@ class Sweeps:
         self._kinds = kinds
         self._threshold = threshold
         self._ours = ours
+        self._spared = spared
         self._delete = delete
-        self._time_left = time_left
         self._clock = clock
 
     # --- opening a phase ---------------------------------------------------------------------------------------------
@@ -59,7 +57,7 @@ class Sweeps:
         candidates = turn.store.candidates(turn.run.id)
         _order_all(
             turn,
-            (SweepJob(turn.run.id, 1, f"{n:06}", some) for n, some in enumerate(_chunks(candidates, LOOKED_AT))),
+            (SweepJob(turn.run.id, 1, f"{n:06}", some) for n, some in enumerate(chunks(candidates, LOOKED_AT))),
         )
 
     def open_sweep(self, phase: Phase, turn: Turn) -> None:
@@ -75,14 +73,14 @@ class Sweeps:
         objects = (Candidate(one.key, one.address, "vanished") for one in free if one.key)
         jobs: list[Job] = [
             SweepJob(turn.run.id, 2, f"{phase}-{number:06}", some)
-            for number, some in enumerate(_chunks(objects, LOOKED_AT))
+            for number, some in enumerate(chunks(objects, LOOKED_AT))
         ]
         unclaimed = sorted(one.entities[0] for one in free if one.key is None)
         for blueprint in sorted({key.blueprint for key in unclaimed}):
             names = (key.identifier for key in unclaimed if key.blueprint == blueprint)
             jobs += [
                 UnclaimedJob(turn.run.id, blueprint, number, some)
-                for number, some in enumerate(_chunks(names, DELETED_AT_ONCE))
+                for number, some in enumerate(chunks(names, DELETED_AT_ONCE))
             ]
         _order_all(turn, iter(jobs))
 
@@ -105,32 +103,28 @@ class Sweeps:
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def run(self, job: SweepJob, turn: Turn) -> None:
-        """Look at each object; one that fails does not keep the others."""
+        """Look at the objects together; one that fails does not keep the others."""
+        unasked = [one for one in job.objects if self._goes_unasked(one.key.kind)]
+        asked = [one for one in job.objects if one not in unasked]
+        removals: Removals = "defer" if job.look == 1 else "allow"
+        outcomes = self._catalog.look_all([self._change(one) for one in asked], removals=removals)
         failed: TransientError | None = None
-        for number, one in enumerate(job.objects):
-            if number and not self._time_left():
-                turn.order([job.continued(job.objects[number:])])
-                break
-            try:
-                self._first(one, turn) if job.look == 1 else self._second(one, turn)
-            except TransientError as error:
-                if is_limit(error):
-                    raise
-                failed = failed or error
-                if turn.last_try:
-                    turn.part.failed(one.key.kind, str(one.key), str(error))
-            except BitbucketPortError as error:
-                turn.part.failed(one.key.kind, str(one.key), str(error))
-        if failed and not turn.last_try:
+        for one, outcome in zip(asked, outcomes, strict=True):
+            if outcome.failed and outcome.transient and not turn.last_try:
+                failed = failed or TransientError(outcome.failed, retry_after=outcome.retry_after)
+            elif job.look == 1:
+                self._first(one, outcome, turn)
+            else:
+                self._count(outcome, turn)
+        for one in unasked:
+            if job.look == 1:
+                self._plan(one, tuple(self._ledger.read([one.key])[one.key].owned()), "out of scope", turn)
+            else:
+                self._count(self._catalog.remove(one.key, version=None), turn)
+        if failed:
             raise failed
 
-    def _first(self, one: Candidate, turn: Turn) -> None:
-        if one.key.kind not in self._kinds:
-            self._plan(one, tuple(self._item(one.key).owned()), "out of scope", turn)
-            return
-        outcome = self._catalog.look(self._change(one), removals="defer")
-        if outcome.failed and outcome.transient:
-            raise TransientError(outcome.failed, retry_after=outcome.retry_after)
+    def _first(self, one: Candidate, outcome: Outcome, turn: Turn) -> None:
         if outcome.planned or outcome.below:
             reason: PlannedReason = "gone" if outcome.result == "absent" else "out of scope"
             self._plan(one, outcome.planned, reason, turn, aged=outcome.aged, below=outcome.below)
@@ -149,15 +143,6 @@ class Sweeps:
         planned = Planned(one.key, one.address, entities, reason, aged, below or {})
         turn.store.put_planned(turn.run.id, [planned])
 
-    def _second(self, one: Candidate, turn: Turn) -> None:
-        if one.key.kind not in self._kinds:
-            outcome = self._catalog.remove(one.key, version=None)
-        else:
-            outcome = self._catalog.look(self._change(one), removals="allow")
-        if outcome.failed and outcome.transient:
-            raise TransientError(outcome.failed, retry_after=outcome.retry_after)
-        self._count(outcome, turn)
-
     def _count(self, outcome: Outcome, turn: Turn) -> None:
         """A deletion is told at once and by its object: done again, the job would find nothing to delete."""
         part = Part() if outcome.deleted else turn.part
@@ -165,12 +150,14 @@ class Sweeps:
         if outcome.deleted:
             turn.store.put_report(turn.run.id, f"swept {outcome.key}", part.to_json())
 
-    def _item(self, key: SourceKey) -> ObjectItem:
-        return self._ledger.read([key])[key]
+    def _goes_unasked(self, kind: Kind) -> bool:
+        return kind not in self._kinds and kind not in LISTED_BY_LIST
 
     def _change(self, one: Candidate) -> Change:
         repository = repository_of(one.key)
-        return read_now(one.key, one.address, self._clock(), self._item(repository) if repository else None)
+        return read_now(
+            one.key, one.address, self._clock(), self._ledger.read([repository])[repository] if repository else None
+        )
 
     # --- unclaimed ---------------------------------------------------------------------------------------------------
 
@@ -179,7 +166,10 @@ class Sweeps:
         claimed = {key.identifier for key in self._ledger.entities(job.blueprint, job.identifiers)}
         left = [one for one in job.identifiers if one not in claimed]
         ours = self._ours(job.blueprint, left) if left else set()
-        doomed = [one for one in left if one in ours]
+        spared = self._spared(job.blueprint, sorted(ours))
+        for identifier, why in spared.items():
+            turn.part.note(f"{job.blueprint} {identifier} is unclaimed but stays: {why}")
+        doomed = [one for one in left if one in ours and one not in spared]
         if not doomed:
             return
         result = self._delete(job.blueprint, doomed)
@@ -199,12 +189,6 @@ def _blueprints(planned: Planned) -> set[str]:
     return {key.blueprint for key in planned.entities} | set(planned.below)
 
 
-def _chunks(values: Iterable[_Any], size: int) -> Iterator[tuple[_Any, ...]]:
-    rest = iter(values)
-    while some := tuple(islice(rest, size)):
-        yield some
-
-
 def _order_all(turn: Turn, jobs: Iterator[Job]) -> None:
-    for some in _chunks(jobs, ORDERED_AT_ONCE):
+    for some in chunks(jobs, ORDERED_AT_ONCE):
         turn.order(some)
