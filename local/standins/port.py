@@ -45,6 +45,7 @@ class PortStandIn(StandIn):
         self._token_ends = 0.0
         self._catalog = Catalog(self._time)
         self.resync_states: dict[str, list[Json]] = {}
+        self._integrations: dict[str, Json] = {}
         self.user_emails: list[str] = []
         for blueprint in blueprints or ():
             self.put_blueprint(blueprint)
@@ -81,10 +82,11 @@ class PortStandIn(StandIn):
         with self.lock:
             self._catalog.entities[blueprint, identifier]["$datasource"] = datasource
 
-    def put_integration(self, identifier: str) -> None:
-        """Let there be an integration; the states told of its resyncs are then in ``resync_states``."""
+    def put_integration(self, identifier: str, *, app_type: str = "", config: Json | None = None) -> None:
+        """Let there be an integration with a mapping; the states told of its resyncs are then in ``resync_states``."""
         with self.lock:
             self.resync_states.setdefault(identifier, [])
+            self._integrations[identifier] = {"installationAppType": app_type, "config": copy.deepcopy(config or {})}
 
     def remove_entity(self, blueprint: str, identifier: str) -> None:
         """What somebody deleted by hand in Port."""
@@ -303,6 +305,14 @@ class PortStandIn(StandIn):
         if len(found) > limit:
             answer["next"] = base64.urlsafe_b64encode(found[limit - 1]["identifier"].encode()).decode()
         return Answer(200, answer)
+
+    def read_integration(self, request: Request) -> Answer:
+        """GET an integration, whose content is in no document: keys as Port's own integrations read them."""
+        identifier = request.variables["identifier"]
+        found = self._integrations.get(identifier)
+        if found is None:
+            raise Refused(404, "there is no such integration", code="not_found")
+        return Answer(200, {"ok": True, "integration": {"installationId": identifier, **found}})
 
     def tell_resync_state(self, request: Request) -> Answer:
         """PATCH how an integration's resync goes."""

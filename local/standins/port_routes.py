@@ -197,5 +197,6 @@ ROUTES = (
         body=_RESYNC_STATE,
         documented=False,
     ),
+    Route("GET", "/v1/integration/{identifier}", "read_integration", query=frozenset({"byField"})),
     Route("DELETE", _ENTITY, "delete_entity", _DELETE, frozenset({"delete_dependents"})),
 )

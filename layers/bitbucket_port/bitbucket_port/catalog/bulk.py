@@ -137,6 +137,8 @@ class BulkWriting:
             settled.problems.append(f"Port refused {key}: {written.reason}")
         elif written.outcome == "created":
             settled.created += 1
+        elif written.outcome == "same":
+            settled.unchanged += 1
         else:
             settled.updated += 1
         note_left_out(part.share, part.entity, written.trimmed)

@@ -272,6 +272,11 @@ class PortClient:
             raise TransientError("Port answered without users")
         return [user["email"] for user in users if isinstance(user, dict) and isinstance(user.get("email"), str)]
 
+    def integration(self, identifier: str) -> JsonObject:
+        """An integration of the organisation with its mapping (``config``); raises NotFoundError when there is none."""
+        answer = self._request("GET", path_of("v1", "integration", identifier), ok=(200,))
+        return _object(_port_answer(answer), "integration")
+
     def tell_resync_state(self, state: JsonObject) -> None:
         """Change what Port shows as the integration's last resync; not documented, so see ``port/resync_state.py``."""
         path = path_of("v1", "integration", self._identifier, "resync-state")

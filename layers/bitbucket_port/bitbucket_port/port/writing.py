@@ -11,7 +11,7 @@ from bitbucket_port.objects import Entity, JsonObject
 from bitbucket_port.port.packing import body_of, in_order, pack
 from bitbucket_port.port.schema import trim
 
-Outcome = Literal["created", "updated", "exists", "refused", "retry"]
+Outcome = Literal["created", "updated", "same", "exists", "refused", "retry"]
 _PASSING = frozenset({408, 409, 425, 429})
 _ABOUT_CONTENT = frozenset({400, 422})
 
@@ -20,6 +20,7 @@ _ABOUT_CONTENT = frozenset({400, 422})
 class Written:
     """What became of one entity.
 
+    ``same``: not written because it is right already (this client writes always; a writer that compares first does not).
     ``exists``: not written because only creating was asked for. ``refused``: will fail every time, ``reason`` says why.
     ``retry``: try this one again with its whole body, not before ``retry_after`` seconds where that is known.
     ``identifier`` is Port's (it tells which entity a search found). ``trimmed`` names what the blueprint does not have
