@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache, partial
 from typing import Any
 
@@ -56,7 +55,7 @@ _ENDED: dict[Status, Ended] = {
 
 @cache
 def worker() -> JobsWorker:
-    """One per execution environment."""
+    """One per execution environment. Making it may read a secret: the first message does, and is kept when that fails."""
     made = runtime()
     timing = Timing(lease=LEASE_SECONDS)
     if made.reader is None:
@@ -81,10 +80,6 @@ def worker() -> JobsWorker:
     )
 
 
-if "LEDGER_TABLE" in os.environ:
-    worker()  # While the function initialises it has a full processor.
-
-
 def handle(event: JsonObject, context: Any) -> JsonObject:
     """One invocation: SQS event in, the messages to keep out.
 
@@ -94,9 +89,13 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
     made.begin(int(context.get_remaining_time_in_millis() * SHARE_OF_TIME))
     failures: list[JsonObject] = []
     for record in event["Records"]:
-        run = partial(worker().handle, receives=receives_of(record))
-        failures += handle_messages({"Records": [record]}, made.sqs, run)["batchItemFailures"]
+        work = partial(_work, receives_of(record))
+        failures += handle_messages({"Records": [record]}, made.sqs, work)["batchItemFailures"]
     return {"batchItemFailures": failures}
+
+
+def _work(receives: int, message: str) -> None:
+    worker().handle(message, receives)
 
 
 def _next(run: Run, minutes: float) -> float | None:
