@@ -55,7 +55,7 @@ _ENDED: dict[Status, Ended] = {
 
 @cache
 def worker() -> JobsWorker:
-    """One per execution environment. Making it may read a secret: the first message does, and is kept when that fails."""
+    """One per execution environment. Making it may read a secret; the first message waits when that fails."""
     made = runtime()
     timing = Timing(lease=LEASE_SECONDS)
     if made.reader is None:
