@@ -41,6 +41,7 @@ from bitbucket_port.resync.portside import PortSide
 from bitbucket_port.resync.run import RunFollowers
 from bitbucket_port.resync.sqlite import SQLiteRunStore
 from bitbucket_port.resync.start import Intervals, Starter, Tick
+from bitbucket_port.resync.store import RunStore
 from bitbucket_port.resync.sweep import Sweeps
 from bitbucket_port.resync.worker import RunWorker
 from bitbucket_port.sqlite import Database
@@ -120,13 +121,15 @@ class World:
 class Rig:
     """One world with its parts; ``run()`` works the queue off."""
 
-    def __init__(self, world: World, *, threshold: float = 1.0, mapped: Mapping | None = None) -> None:
+    def __init__(
+        self, world: World, *, threshold: float = 1.0, mapped: Mapping | None = None, store: RunStore | None = None
+    ) -> None:
         self.world = world
         self.now = START
         self.mapping = mapped or mapping(threshold)
         database = Database(Path(":memory:"))
         self.real_ledger = SQLiteLedger(database)
-        self.real_store = SQLiteRunStore(database)
+        self.real_store: RunStore = store or SQLiteRunStore(database)
         self.port: dict[EntityKey, str] = {}
         self.queue: list[Waiting] = []
         self.spared: set[str] = set()
@@ -137,7 +140,7 @@ class Rig:
         self.most_pages: int | None = None
         self._pages = 0
         self.ledger = cast("SQLiteLedger", Gated("ledger", self.real_ledger, self))
-        self.store = cast("SQLiteRunStore", Gated("store", self.real_store, self))
+        self.store = cast("RunStore", Gated("store", self.real_store, self))
         self.catalog = Catalog(self)
         self.followers = RunFollowers(self.send, clock=lambda: self.now)
         self.worker = self._worker()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -10,6 +10,10 @@ from bitbucket_port.errors import CredentialsRefusedError, ForbiddenError, NotFo
 from bitbucket_port.objects import EntityKey
 from bitbucket_port.resync.store import Request
 from tests.resync.rig import Rig, World, entity_of, mapping, project, pull_request, repository
+from tests.resync.stores import dynamodb_store
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 @pytest.fixture
@@ -27,6 +31,27 @@ def test_a_first_run_makes_the_catalog_equal_to_bitbucket(rig: Rig) -> None:
     assert report["status"] == "complete"
     assert counts(report, "pull-request") == {"listed": 20, "mapped": 20, "created": 20}
     assert counts(report, "repository") == {"listed": 4, "mapped": 4, "created": 4}
+
+
+def test_a_run_kept_in_dynamodb_goes_the_same_way(dynamodb: DynamoDBClient) -> None:
+    rig = Rig(World().fill(4, 5), store=dynamodb_store(dynamodb))
+    rig.most_pages = 1
+    rig.full()
+    for key in [key for key in rig.world.objects if "r0" in str(key)]:
+        del rig.world.objects[key]
+    rig.port[EntityKey("repository", "r1")] = "edited by hand"
+    report = rig.full()
+    assert rig.port == rig.world.expected()
+    assert report["status"] == "complete"
+    assert counts(report, "pull-request")["deleted"] == 5
+    assert counts(report, "repository") == {
+        "listed": 3,
+        "mapped": 3,
+        "unchanged": 3,
+        "candidates": 1,
+        "deleted": 1,
+        "healed": 1,
+    }
 
 
 def test_the_second_run_asks_for_every_page_once_and_changes_nothing(rig: Rig) -> None:
