@@ -20,8 +20,8 @@ export AWS_DEFAULT_REGION ?= eu-west-1
 
 .PHONY: install run test lint validate build events bench requirements
 
-# Besides the environment: the layers and the runtime client that the functions run on here. Quick when they are there.
-install: .venv/installed
+# Besides the environment and its command bitbucket-port: the layers and the runtime client that the functions run on here. Quick when they are there.
+install: .venv/installed .venv/bin/bitbucket-port
 	@$(BIN)/python -m local.layers
 
 run: .venv/installed
@@ -65,6 +65,10 @@ requirements: .venv/installed
 	$(BIN)/python $(PIP_INSTALL) requirements/dev.txt
 	$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "bitbucket_port.pth").write_text(str(pathlib.Path("layers/bitbucket_port").resolve()) + "\n")'
 	@touch $@
+
+# What a package's installation would put there.
+.venv/bin/bitbucket-port: .venv/installed scripts/write_command.py
+	$(BIN)/python -m scripts.write_command $@
 
 .venv-sam/installed: requirements/sam.txt
 	$(PYTHON) -m venv .venv-sam
