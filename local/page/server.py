@@ -54,6 +54,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.feed = feed
         self.start_resync = start_resync
+        self.stopped = False
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def start(self) -> str:
@@ -63,6 +64,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop serving."""
+        self.stopped = True  # A browser may go on over the connection it has.
         self.shutdown()
         self.server_close()
 
@@ -91,6 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(403, b"Only the page itself may ask for that.\n", PLAIN)
         elif urlsplit(self.path).path != "/resync":
             self._send(404, b"There is nothing to be done there.\n", PLAIN)
+        elif self.server.stopped:
+            self._send(503, b"The machine has stopped.\n", PLAIN)
         else:
             self._start_resync()
 

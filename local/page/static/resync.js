@@ -68,25 +68,27 @@ function standing({ part, asking }) {
   if (part.running) return sentence(part.running.phase);
   if (asking) return "Starting";
   if (!part.last) return "None yet";
-  return { complete: "Complete", partial: "Not complete", failed: "Failed", superseded: "Replaced by another one", dead: "Ended early" }[part.last.status];
+  return standings[part.last.status];
 }
+
+const standings = { complete: "Complete", partial: "Not complete", failed: "Failed", superseded: "Replaced by another one", dead: "Ended early" };
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function facts({ running, last, due }) {
+  const only = (kind) => (kind === "list" ? ", projects and repositories only" : "");
+  const waited = (seconds) => (seconds ? `, ${Math.round(seconds)} s of waiting for a limit on requests` : "");
+  const told = (name, ...text) => element("span", { class: name }, ...text);
   const found = [];
   if (running) {
-    found.push(element("span", { class: "open-jobs" }, `${running.jobs} ${running.jobs === 1 ? "job" : "jobs"} open`));
-    found.push(element("span", {}, "since ", time(at(running.since)), running.kind === "list" ? ", projects and repositories only" : ""));
-    if (running.throttled) found.push(element("span", {}, `waited ${Math.round(running.throttled)} s for a limit on requests`));
-    return found;
+    found.push(told("open-jobs", `${running.jobs} ${running.jobs === 1 ? "job" : "jobs"} open`));
+    found.push(told("since", "since ", time(at(running.since)), only(running.kind), waited(running.throttled)));
   }
   if (last) {
-    found.push(element("span", {}, "ended ", time(at(last.ended)), last.kind === "list" ? ", projects and repositories only" : ""));
-    found.push(element("span", {}, last.cost));
-    if (last.throttled) found.push(element("span", {}, `waited ${Math.round(last.throttled)} s for a limit on requests`));
+    const ended = running ? `last one ${standings[last.status].toLowerCase()}, ended ` : "ended ";
+    found.push(told("last", ended, time(at(last.ended)), only(last.kind), ", ", last.cost, waited(last.throttled)));
   }
-  found.push(due ? element("span", { class: "due" }, "next ", time(at(due.at)), due.kind === "list" ? ", projects and repositories only" : "") : element("span", { class: "due" }, "no next one is planned"));
+  found.push(due ? told("due", "next ", time(at(due.at)), only(due.kind)) : told("due", "no next one is planned"));
   return found;
 }
 
