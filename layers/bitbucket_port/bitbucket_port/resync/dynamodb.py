@@ -6,17 +6,14 @@ runs or phases is one conditional write. Everything else hangs below ``run#<id>#
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from bitbucket_port.catalog.attributes import number
 from bitbucket_port.dynamodb import classified
-from bitbucket_port.errors import TransientError
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.resync.store import (
-    KEPT_SECONDS,
     Candidate,
     OpenJob,
     Phase,
@@ -38,14 +35,13 @@ from bitbucket_port.resync.stored import (
     run_to_json,
     sort_name,
 )
+from bitbucket_port.resync.table import Items, keys, number_of, text, value_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _CURRENT = {"PK": {"S": "run#current"}, "SK": {"S": "-"}}
 _REPORTS = "run#reports"
-_WRITTEN_AT_ONCE = 25
-_READ_AT_ONCE = 100
 _IDS_IN_AN_ITEM = 3000
 """Ids are at most 262 characters (``bitbucket.address``), mostly 38: far below the 400 KB of an item."""
 _OPEN = "run_id = :id AND phase <> :closed"
@@ -57,7 +53,7 @@ class DynamoDBRunStore:
     def __init__(self, client: DynamoDBClient, table: str, *, clock: Callable[[], float] = time.time) -> None:
         self._client = client
         self._table = table
-        self._clock = clock
+        self._items = Items(client, table, clock)
 
     # --- the run itself ----------------------------------------------------------------------------------------------
 
@@ -65,24 +61,24 @@ class DynamoDBRunStore:
         """See RunStore."""
         with classified():
             item = self._client.get_item(TableName=self._table, Key=_CURRENT, ConsistentRead=True).get("Item", {})
-        requested = request_from_json(_json(item["requested"])) if "requested" in item else None
+        requested = request_from_json(value_of(item["requested"])) if "requested" in item else None
         run = None
         if "run_id" in item and item["phase"]["S"] != "closed":
             run = run_from_json(
                 {
-                    **_json(item["run"]),
+                    **value_of(item["run"]),
                     "id": item["run_id"]["S"],
                     "phase": item["phase"]["S"],
-                    "phase_began": _float(item, "phase_began"),
-                    "until": _float(item, "until"),
+                    "phase_began": number_of(item, "phase_began"),
+                    "until": number_of(item, "until"),
                 }
             )
         return State(
             run,
             requested,
-            _float(item, "last_full"),
-            _float(item, "last_list"),
-            int(_float(item, "number")),
+            number_of(item, "last_full"),
+            number_of(item, "last_list"),
+            int(number_of(item, "number")),
             item.get("mapping_hash", {}).get("S", ""),
         )
 
@@ -91,7 +87,7 @@ class DynamoDBRunStore:
         sets = ["run_id = :id", "run = :run", "phase = :phase", "phase_began = :began", "#until = :until"]
         values: dict[str, Any] = {
             ":id": {"S": run.id},
-            ":run": _text(run_to_json(run)),
+            ":run": text(run_to_json(run)),
             ":phase": {"S": run.phase},
             ":began": number(run.phase_began),
             ":until": number(run.until),
@@ -139,13 +135,13 @@ class DynamoDBRunStore:
             return False
         # First the report: a run that is closed has one. Written again by another try, it is there once.
         name = f"{run.started:020.6f}#{run_id}"
-        self._put([self._item(_REPORTS, name, {"report": _text({**report, "status": status})})])
+        self._items.put([self._items.item(_REPORTS, name, {"report": text({**report, "status": status})})])
         values = {":id": {"S": run_id}, ":closed": {"S": "closed"}, ":at": number(at)}
         return self._step("SET phase = :closed, phase_began = :at", _OPEN, values)
 
     def request(self, request: Request) -> None:
         """See RunStore."""
-        values = {":request": _text(request_to_json(request)), ":kind": {"S": request.kind}}
+        values = {":request": text(request_to_json(request)), ":kind": {"S": request.kind}}
         condition = "attribute_not_exists(requested_kind)"
         if request.kind == "full":
             condition += " OR requested_kind <> :kind"
@@ -153,8 +149,8 @@ class DynamoDBRunStore:
 
     def last_reports(self, count: int) -> list[JsonObject]:
         """See RunStore."""
-        items = self._query(_REPORTS, backwards=True, limit=count)
-        return [_json(item["report"]) for item, _ in zip(items, range(count), strict=False)]
+        items = self._items.query(_REPORTS, backwards=True, limit=count)
+        return [value_of(item["report"]) for item, _ in zip(items, range(count), strict=False)]
 
     def _step(
         self,
@@ -178,26 +174,12 @@ class DynamoDBRunStore:
             update["ExpressionAttributeNames"] = names
         puts: list[Any] = [{"Put": {"TableName": self._table, "Item": self._open_item(run_id, *job)}} for job in jobs]
         if puts:
-            return self._transact([{"Update": update}, *puts])
+            return self._items.transact([{"Update": update}, *puts])
         with classified():
             try:
                 self._client.update_item(**update)
             except self._client.exceptions.ConditionalCheckFailedException:
                 return False
-        return True
-
-    def _transact(self, actions: list[Any]) -> bool:
-        """All or nothing; False when a condition does not hold."""
-        with classified():
-            try:
-                self._client.transact_write_items(TransactItems=actions)
-            except self._client.exceptions.TransactionCanceledException as refusal:
-                reasons = [
-                    reason.get("Code") for reason in cast("Any", refusal.response).get("CancellationReasons", [])
-                ]
-                if "ConditionalCheckFailed" in reasons:
-                    return False
-                raise TransientError("DynamoDB cancelled a transaction that ran into another one") from refusal
         return True
 
     # --- its jobs ----------------------------------------------------------------------------------------------------
@@ -206,41 +188,26 @@ class DynamoDBRunStore:
         """See RunStore."""
         done = self._done_ones(run_id, [job_id for job_id, _ in jobs])
         wanted = {job_id: message for job_id, message in jobs if job_id not in done}
-        self._put([self._open_item(run_id, job_id, message) for job_id, message in wanted.items()])
+        self._items.put([self._open_item(run_id, job_id, message) for job_id, message in wanted.items()])
         return list(wanted)
 
     def _done_ones(self, run_id: str, job_ids: Sequence[str]) -> set[str]:
         by_name = {sort_name(job_id): job_id for job_id in job_ids}
-        names = list(by_name)
-        found: set[str] = set()
-        for start in range(0, len(names), _READ_AT_ONCE):
-            keys = [_keys(f"run#{run_id}#report", name) for name in names[start : start + _READ_AT_ONCE]]
-            request: Any = {
-                self._table: {
-                    "Keys": keys,
-                    "ConsistentRead": True,
-                    "ProjectionExpression": "SK",
-                }
-            }
-            while request:
-                with classified():
-                    answer = self._client.batch_get_item(RequestItems=request)
-                found |= {by_name[item["SK"]["S"]] for item in answer["Responses"].get(self._table, [])}
-                request = answer.get("UnprocessedKeys")
-        return found
+        wanted = [keys(f"run#{run_id}#report", name) for name in by_name]
+        return {by_name[item["SK"]["S"]] for item in self._items.get_all(wanted)}
 
     def open_job(self, run_id: str, job_id: str) -> OpenJob | None:
         """See RunStore."""
         with classified():
             item = self._client.get_item(
-                TableName=self._table, Key=_keys(f"run#{run_id}#open", sort_name(job_id)), ConsistentRead=True
+                TableName=self._table, Key=keys(f"run#{run_id}#open", sort_name(job_id)), ConsistentRead=True
             ).get("Item")
-        return OpenJob(job_id, item["message"]["S"], int(_float(item, "waits"))) if item else None
+        return OpenJob(job_id, item["message"]["S"], int(number_of(item, "waits"))) if item else None
 
     def open_jobs(self, run_id: str) -> Iterator[OpenJob]:
         """See RunStore."""
-        items = self._query(f"run#{run_id}#open")
-        return (OpenJob(item["id"]["S"], item["message"]["S"], int(_float(item, "waits"))) for item in items)
+        items = self._items.query(f"run#{run_id}#open")
+        return (OpenJob(item["id"]["S"], item["message"]["S"], int(number_of(item, "waits"))) for item in items)
 
     def waited(self, run_id: str, job_id: str) -> None:
         """See RunStore."""
@@ -248,7 +215,7 @@ class DynamoDBRunStore:
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key=_keys(f"run#{run_id}#open", sort_name(job_id)),
+                    Key=keys(f"run#{run_id}#open", sort_name(job_id)),
                     UpdateExpression="ADD waits :one",
                     ConditionExpression="attribute_exists(PK)",
                     ExpressionAttributeValues={":one": number(1)},
@@ -261,11 +228,11 @@ class DynamoDBRunStore:
         name = sort_name(job_id)
         close: Any = {
             "TableName": self._table,
-            "Key": _keys(f"run#{run_id}#open", name),
+            "Key": keys(f"run#{run_id}#open", name),
             "ConditionExpression": "attribute_exists(PK)",
         }
         keep: Any = {"TableName": self._table, "Item": self._report_item(run_id, job_id, report)}
-        return self._transact([{"Delete": close}, {"Put": keep}])
+        return self._items.transact([{"Delete": close}, {"Put": keep}])
 
     def any_open(self, run_id: str) -> bool:
         """See RunStore.
@@ -274,7 +241,7 @@ class DynamoDBRunStore:
         answer is asked for twice; whoever closes a job has opened the next ones before.
         """
         partition = f"run#{run_id}#open"
-        return any(next(self._query(partition, limit=1), None) is not None for _ in range(2))
+        return any(next(self._items.query(partition, limit=1), None) is not None for _ in range(2))
 
     # --- what it found out -------------------------------------------------------------------------------------------
 
@@ -284,12 +251,12 @@ class DynamoDBRunStore:
         """See RunStore."""
         wanted = sorted(ids)
         chunks = [wanted[at : at + _IDS_IN_AN_ITEM] for at in range(0, len(wanted), _IDS_IN_AN_ITEM)] or [[]]
-        self._put(
+        self._items.put(
             [
-                self._item(
+                self._items.item(
                     f"run#{run_id}#seen#{sort_name(listing)}",
                     f"{part:06}#{at:06}",
-                    {"ids": _text(chunk), "began": number(began), "complete": {"BOOL": complete}},
+                    {"ids": text(chunk), "began": number(began), "complete": {"BOOL": complete}},
                 )
                 for at, chunk in enumerate(chunks)
             ]
@@ -299,10 +266,10 @@ class DynamoDBRunStore:
         """See RunStore."""
         ids: set[str] = set()
         complete, began = False, 0.0
-        for item in self._query(f"run#{run_id}#seen#{sort_name(listing)}"):
-            ids.update(_json(item["ids"]))
+        for item in self._items.query(f"run#{run_id}#seen#{sort_name(listing)}"):
+            ids.update(value_of(item["ids"]))
             complete = complete or bool(item["complete"]["BOOL"])
-            began = min(began or _float(item, "began"), _float(item, "began"))
+            began = min(began or number_of(item, "began"), number_of(item, "began"))
         return Seen(frozenset(ids), complete, began)
 
     def put_candidates(self, run_id: str, candidates: Sequence[Candidate]) -> None:
@@ -331,11 +298,11 @@ class DynamoDBRunStore:
 
     def put_report(self, run_id: str, name: str, report: JsonObject) -> None:
         """See RunStore."""
-        self._put([self._report_item(run_id, name, report)])
+        self._items.put([self._report_item(run_id, name, report)])
 
     def reports(self, run_id: str) -> Iterator[tuple[str, JsonObject]]:
         """See RunStore."""
-        return ((item["name"]["S"], _json(item["report"])) for item in self._query(f"run#{run_id}#report"))
+        return ((item["name"]["S"], value_of(item["report"])) for item in self._items.query(f"run#{run_id}#report"))
 
     # --- from run to run ---------------------------------------------------------------------------------------------
 
@@ -347,78 +314,26 @@ class DynamoDBRunStore:
         """See RunStore."""
         partition = f"run#unclaimed#seen#{sort_name(blueprint)}"
         found: set[str] = set()
-        for item in self._query(partition, prefix=f"{number:06}#"):
-            found.update(_json(item["ids"]))
+        for item in self._items.query(partition, prefix=f"{number:06}#"):
+            found.update(value_of(item["ids"]))
         return frozenset(found)
 
     # --- items -------------------------------------------------------------------------------------------------------
 
-    def _item(self, partition: str, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
-        return {**_keys(partition, name), **attributes, "expires": number(int(self._clock()) + KEPT_SECONDS)}
-
     def _open_item(self, run_id: str, job_id: str, message: str) -> dict[str, Any]:
         attributes: dict[str, Any] = {"id": {"S": job_id}, "message": {"S": message}, "waits": number(0)}
-        return self._item(f"run#{run_id}#open", sort_name(job_id), attributes)
+        return self._items.item(f"run#{run_id}#open", sort_name(job_id), attributes)
 
     def _report_item(self, run_id: str, name: str, report: JsonObject) -> dict[str, Any]:
-        return self._item(f"run#{run_id}#report", sort_name(name), {"name": {"S": name}, "report": _text(report)})
+        return self._items.item(f"run#{run_id}#report", sort_name(name), {"name": {"S": name}, "report": text(report)})
 
     def _put_named(self, run_id: str, what: str, values: Iterable[tuple[str, JsonObject]]) -> None:
-        self._put(
+        self._items.put(
             [
-                self._item(f"run#{run_id}#{what}", sort_name(name), {"name": {"S": name}, "value": _text(value)})
+                self._items.item(f"run#{run_id}#{what}", sort_name(name), {"name": {"S": name}, "value": text(value)})
                 for name, value in values
             ]
         )
 
     def _named(self, run_id: str, what: str) -> Iterator[tuple[str, Any]]:
-        return ((item["name"]["S"], _json(item["value"])) for item in self._query(f"run#{run_id}#{what}"))
-
-    def _put(self, items: Sequence[dict[str, Any]]) -> None:
-        distinct = list({(item["PK"]["S"], item["SK"]["S"]): item for item in items}.values())
-        for start in range(0, len(distinct), _WRITTEN_AT_ONCE):
-            request: Any = {
-                self._table: [{"PutRequest": {"Item": item}} for item in distinct[start : start + _WRITTEN_AT_ONCE]]
-            }
-            while request:
-                with classified():
-                    request = self._client.batch_write_item(RequestItems=request).get("UnprocessedItems")
-
-    def _query(
-        self, partition: str, *, prefix: str = "", backwards: bool = False, limit: int = 0
-    ) -> Iterator[dict[str, Any]]:
-        condition, values = "PK = :partition", {":partition": {"S": partition}}
-        if prefix:
-            condition += " AND begins_with(SK, :prefix)"
-            values[":prefix"] = {"S": prefix}
-        options: dict[str, Any] = {"Limit": limit} if limit else {}
-        while True:
-            with classified():
-                answer = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression=condition,
-                    ExpressionAttributeValues=cast("Any", values),
-                    ConsistentRead=True,
-                    ScanIndexForward=not backwards,
-                    **options,
-                )
-            yield from cast("list[dict[str, Any]]", answer["Items"])
-            if not answer.get("LastEvaluatedKey"):
-                return
-            options["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-
-def _keys(partition: str, name: str) -> dict[str, Any]:
-    return {"PK": {"S": partition}, "SK": {"S": name}}
-
-
-def _text(value: Any) -> dict[str, str]:
-    return {"S": json.dumps(value, separators=(",", ":"))}
-
-
-def _json(attribute: Any) -> Any:
-    return json.loads(attribute["S"])
-
-
-def _float(item: Any, name: str) -> float:
-    return float(item[name]["N"]) if name in item else 0.0
+        return ((item["name"]["S"], value_of(item["value"])) for item in self._items.query(f"run#{run_id}#{what}"))
