@@ -163,6 +163,18 @@ def test_a_guard_that_fails_under_a_living_lease_still_says_busy(ledger: Ledger)
     assert lease(ledger, "second", guard=Guard(version_below=1)) == Refused(busy=True)
 
 
+def test_as_many_entities_as_an_object_may_have_are_intended_and_forgotten(ledger: Ledger) -> None:
+    texts = [f"service#{number:04}" for number in range(320)]
+    committed(ledger)
+    assert isinstance(lease(ledger, "writer", intents=texts[:160]), Granted)
+    assert ledger.intend(item_of(ledger), "writer", texts[160:])
+    assert dict(item_of(ledger).owns) == dict.fromkeys(texts, UNKNOWN)
+    result = Commit(dict.fromkeys(texts, "hash"), 6, START, START, START, FACTS)
+    assert ledger.commit(KEY, "writer", result, now=START)
+    assert ledger.forget_hash(KEY, [EntityKey.parse(text) for text in texts[:-1]], now=START)
+    assert dict(item_of(ledger).owns) == {**dict.fromkeys(texts, UNKNOWN), texts[-1]: "hash"}
+
+
 def test_only_the_holder_adds_intents(ledger: Ledger) -> None:
     item = item_of(ledger)
     assert not ledger.intend(item, "token", ["service#one"])

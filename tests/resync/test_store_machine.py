@@ -75,7 +75,7 @@ class Stores(RuleBasedStateMachine):
         if not hasattr(self, "folder"):
             return
         for run in RUNS:
-            for listed in ("candidates", "planned", "reports", "protected"):
+            for listed in ("open_jobs", "candidates", "planned", "reports", "protected"):
                 there, here = (getattr(store, listed)(run) for store in self.stores)
                 assert list(here) == list(there)
                 assert not isinstance(here, dict) or here == there

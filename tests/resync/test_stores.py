@@ -197,6 +197,18 @@ def test_names_of_any_length_and_script_stay_apart(store: RunStore) -> None:
     assert dict(store.reports("run-1")) == {name: {"name": name} for name in names}
 
 
+def test_all_open_jobs_are_shown_once_with_what_is_known_of_them(store: RunStore) -> None:
+    assert list(store.open_jobs("run-1")) == []
+    jobs = [(f"pull requests of {number:03}", f"message {number}") for number in range(230)]
+    store.put_jobs("run-1", jobs)
+    store.put_jobs("run-2", JOBS)
+    store.waited("run-1", "pull requests of 001")
+    store.done("run-1", "pull requests of 000", {})
+    expected = [OpenJob(name, message) for name, message in jobs[1:]]
+    expected[0] = replace(expected[0], waits=1)
+    assert list(store.open_jobs("run-1")) == expected
+
+
 def test_how_often_a_job_was_put_off_is_counted_while_it_is_open(store: RunStore) -> None:
     store.waited("run-1", "projects")
     assert store.open_job("run-1", "projects") is None
