@@ -118,6 +118,12 @@ def test_a_token_of_ours_is_never_paired_with_a_user_name_of_oceans() -> None:
     assert "BITBUCKET_USERNAME" not in values
 
 
+def test_what_a_pipeline_leaves_behind_for_a_variable_it_lacks_is_not_a_value() -> None:
+    unset = {f"{CONFIG}BITBUCKET_WORKSPACE_TOKEN": "$(BITBUCKET_TOKEN)", "BITBUCKET_USERNAME": " "}
+    values = resolved({}, {**unset, "PORT_BASE_URL": "$(PORT_BASE_URL)", "PORT_CLIENT_SECRET": "a$(b"})
+    assert values == {"PORT_CLIENT_SECRET": "a$(b"}
+
+
 def test_everything_that_is_missing_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         from_values(resolved({}, {"BITBUCKET_PRODUCT": "server"}))

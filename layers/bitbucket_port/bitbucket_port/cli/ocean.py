@@ -8,6 +8,7 @@ and password, then e-mail and API token.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ _NAMES = {
     ("integration", "config", "bitbuckethosturl"): "BITBUCKET_URL",
     ("integration", "config", "bitbucketbaseurl"): "BITBUCKET_URL",
 }
+_UNRESOLVED = re.compile(r"\$\([\w.]+\)")
 _CONFIG = ("integration", "config")
 _ONLY_SERVER = ("bitbucketbaseurl", "bitbucketpassword")
 
@@ -42,7 +44,7 @@ def translated(environment: Mapping[str, str]) -> dict[str, str]:
 def _values(environment: Mapping[str, str]) -> Iterator[tuple[_Path, str]]:
     """Path and value of everything set, names without case and single underscores; the shorter names come first."""
     for name, value in sorted(environment.items(), key=lambda one: one[0].count("__")):
-        if name.lower().startswith(PREFIX) and value.strip():
+        if name.lower().startswith(PREFIX) and is_given(value):
             path = tuple(_plain(part) for part in name.lower().removeprefix(PREFIX).split("__"))
             yield from _unfolded(path, value.strip())
 
@@ -58,6 +60,11 @@ def _unfolded(path: _Path, value: Any) -> Iterator[tuple[_Path, str]]:
             yield from _unfolded((*path, _plain(str(name))), inner)
     elif value is not None:
         yield path, str(value)
+
+
+def is_given(value: str) -> bool:
+    """Whether a variable says anything: Azure DevOps leaves ``$(NAME)`` behind for a variable it does not have."""
+    return bool(value.strip()) and _UNRESOLVED.fullmatch(value.strip()) is None
 
 
 def _plain(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from bitbucket_port.cli.ocean import translated
+from bitbucket_port.cli.ocean import is_given, translated
 from bitbucket_port.errors import SettingsError
 from bitbucket_port.mapping.model import Mapping as PortMapping
 from bitbucket_port.mapping.parse import parse
@@ -66,7 +66,7 @@ def resolved(options: Mapping[str, str | None], environment: Mapping[str, str]) 
 
     A setting of ours that is there but empty counts as not given, as pipelines leave variables of no secret behind.
     """
-    ours = {name: environment[name].strip() for name in environment if environment[name].strip()}
+    ours = {name: value.strip() for name, value in environment.items() if is_given(value)}
     given = {name: value for name, value in options.items() if value}
     foreign = translated(environment)
     if _CREDENTIALS & {*ours, *given}:
