@@ -107,6 +107,7 @@ class Entity:
     identifier: str | JsonObject
     fields: JsonObject = field(default_factory=dict)
     failed: tuple[str, ...] = ()
+    _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> EntityKey:
@@ -125,8 +126,13 @@ class Entity:
         """Equal for entities that are the same in Port: a digest of the fields as Port can be expected to show them.
 
         What it may show otherwise (what it finds itself by a search query, a moment's microseconds) has a digest of its
-        own behind the first.
+        own behind the first. Found out once: ``fields`` is never changed.
         """
+        if not self._hash:
+            self._hash.append(self._digested())
+        return self._hash[0]
+
+    def _digested(self) -> str:
         exact = normal_form(self.fields, exact=True)
         coarse = normal_form(self.fields)
         found = {name for name, value in exact.items() if is_found_by_port(name, value)}
