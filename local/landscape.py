@@ -148,7 +148,7 @@ class Landscape:
         if files is not None:
             machine.bitbucket.world.recall(read_objects(files / product))
         elif self._furnished:
-            furnish(machine)
+            furnish(machine.bitbucket.world)
         self.machines.append(machine)
         return machine
 

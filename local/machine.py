@@ -35,8 +35,9 @@ class Machine:
     """One product's stack, Bitbucket and Port, all on moto's clock.
 
     ``parameters`` are added to the template parameters that point the stack at its stand-ins; ``change``, ``name``,
-    ``logs_folder`` and ``concurrency`` are the stack's; ``bitbucket_port`` is where Bitbucket serves (0: any free port). ``port`` may be
-    shared between machines; whoever made it stops it. Raises what ``Stack`` raises, and OSError for a port that is taken.
+    ``logs_folder`` and ``concurrency`` are the stack's; ``bitbucket_port`` is where Bitbucket serves (0: any free
+    port). ``port`` may be shared between machines; whoever made it stops it. Raises what ``Stack`` raises, and OSError
+    for a port that is taken.
     """
 
     def __init__(

@@ -25,6 +25,8 @@ from local.stack import Stack
 START = "ResyncStart"
 LOOK_EVERY = 0.25
 """Real seconds between two looks at whether another one is due."""
+LONGEST_STOP = 2.0
+"""Real seconds."""
 RETRY_SECONDS = 5.0
 """Simulated seconds until it is tried again to begin one that could not begin."""
 WEBHOOK_ONLY = "Bitbucket may not be asked (BITBUCKET_API is none)."
@@ -203,9 +205,9 @@ class Timer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin no other one."""
+        """Begin no other one; whoever is just beginning one is not waited for long."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(LONGEST_STOP)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY):
@@ -222,11 +224,9 @@ class Timer:
             if last + resyncs.every > now:
                 return last + resyncs.every
             resyncs.start("the time is over that --resync-every gives")
-        except RefusedError as refusal:
-            _log.info("no resync of %s now: %s", resyncs.product, refusal)
-            return now + min(resyncs.every, RETRY_SECONDS)
-        except BitbucketPortError as error:
-            _log.warning("no resync of %s now: %s", resyncs.product, error)
+        except (RefusedError, BitbucketPortError) as error:
+            if not self._stopping.is_set() and str(error) != RUNNING:
+                _log.warning("no resync of %s now: %s", resyncs.product, error)
             return now + min(resyncs.every, RETRY_SECONDS)
         return now + resyncs.every
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from local.machine import Machine
 from local.standins.cloud.pull_requests import CloudWorld
 from local.standins.server.pull_requests import ServerWorld
 
@@ -18,9 +17,8 @@ BEGAN = timedelta(days=20)
 BETWEEN = timedelta(minutes=11)
 
 
-def furnish(machine: Machine) -> None:
-    """Fill the empty world of a machine's Bitbucket; it tells nobody."""
-    world = machine.bitbucket.world
+def furnish(world: CloudWorld | ServerWorld) -> None:
+    """Fill an empty world; it tells nobody."""
     present = world.now
     world.now = _past(present() - BEGAN)
     try:

@@ -26,9 +26,11 @@ def begin(resyncs: Sequence[Resyncs], console: Console, stopping: threading.Even
         try:
             answers[place] = one.begin("make run", always=always)
         except RefusedError as refusal:
+            if stopping.is_set():
+                return
             # The schedule may have been quicker; then that one is as good.
             answers[place] = one.look().run is not None
-            if not answers[place] and not stopping.is_set():
+            if not answers[place]:
                 console.print(f"No resync of {words.title(one.product)}: {refusal}", style="dim", markup=False)
 
     threads = [

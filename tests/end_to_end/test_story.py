@@ -72,7 +72,7 @@ def test_the_page_shows_the_story_and_ctrl_c_leaves_no_process_behind() -> None:
     assert "Traceback" not in command.output + command.errors
 
 
-@pytest.mark.parametrize("moment", ["first", "aws", "ready", "story"])
+@pytest.mark.parametrize("moment", ["first", "aws", "ready", "resync", "story"])
 def test_ctrl_c_ends_it_at_any_moment_and_leaves_no_process_behind(moment: str) -> None:
     with Command(*ANY) as command:
         command.wait_until_it_listens_to_signals()
@@ -80,6 +80,8 @@ def test_ctrl_c_ends_it_at_any_moment_and_leaves_no_process_behind(moment: str) 
             command.wait_for_children(1)
         elif moment == "ready":
             command.wait_for(READY)
+        elif moment == "resync":
+            command.wait_for(re.compile("(listing what Bitbucket has)"))
         elif moment == "story":
             command.wait_for(re.compile("(a repository is created)"))
             command.wait_for_children(2)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from local import story
-from local.machine import Machine, Product
+from local.machine import Product
 from local.standins.cloud.pull_requests import CloudWorld
 from local.standins.server.pull_requests import ServerWorld
 from local.workspace import furnish
@@ -27,7 +26,7 @@ def product(request: pytest.FixtureRequest) -> Product:
 def world(product: Product) -> Any:
     made = CloudWorld("acme", seed=1) if product == "cloud" else ServerWorld(seed=1)
     made.now = lambda: NOON
-    furnish(cast("Machine", SimpleNamespace(bitbucket=SimpleNamespace(world=made))))
+    furnish(made)
     return made
 
 

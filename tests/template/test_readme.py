@@ -23,9 +23,11 @@ from bitbucket_port.resync import dynamodb, start, worker
 from bitbucket_port.resync.report import Count, whole
 from bitbucket_port.resync.store import Run, RunKind, Status
 from bitbucket_port.webhooks.event_keys import FAMILIES, KEYS, family_of
+from local import resync_words
 from local.commands import options, run_stack
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.bitbucket_server import BitbucketServerStandIn
+from local.workspace import furnish
 from scripts.sam_template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -272,6 +274,22 @@ def test_the_excerpt_shows_scenes_that_the_story_has() -> None:
     assert {key for _, keys in scenes for key in keys.split(", ")} <= known
     assert "ready http://127.0.0.1:3000\npage http://127.0.0.1:3001\n" in between("excerpt")
     assert "Everything arrived; no queue holds anything." in runner
+
+
+@pytest.mark.parametrize("product", ["cloud", "server"])
+def test_the_excerpt_counts_what_the_workspace_of_the_stand_ins_holds(product: Product) -> None:
+    bitbucket = BitbucketCloudStandIn("acme", seed=1) if product == "cloud" else BitbucketServerStandIn(seed=1)
+    furnish(bitbucket.world)
+    world = bitbucket.world
+    pull_requests = [number for repository in world.repositories for number in repository.pull_requests]
+    counts = [len(some) for some in (world.projects, world.repositories, pull_requests, world.users)]
+    kinds = ("project", "repository", "pull-request", "user")
+    report = {"kinds": {kind: {"listed": n, "created": n} for kind, n in zip(kinds, counts, strict=True)}}
+
+    told = between("excerpt").split(f"Resync of {resync_words.title(product)}: complete in ", 1)[1].splitlines()
+
+    assert re.fullmatch(r"\d\.\d s, with \d+ requests to Bitbucket and \d+ to Port", told[0])
+    assert told[1] == f"  {resync_words.listed(report)}; {resync_words.changed(report)}"
 
 
 def test_metrics_that_are_named_are_counted() -> None:
