@@ -7,7 +7,6 @@ transaction, to have it back when the transaction fails: the work for each reque
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 
@@ -32,13 +31,13 @@ def _query_one_partition() -> None:
         finally:
             del table.asked_for
 
-    def items(table: Any) -> Iterator[Any]:
+    def items(table: Any) -> list[Any]:
         if not hasattr(table, "asked_for"):
             return all_items(table)
-        return iter(list(table.items.get(table.asked_for, {}).values()))
+        return list(table.items.get(table.asked_for, {}).values())
 
-    Table.query = query_partition  # type: ignore[method-assign]
-    Table.all_items = items  # type: ignore[method-assign]
+    Table.query = query_partition  # type: ignore[method-assign,assignment]
+    Table.all_items = items  # type: ignore[method-assign,assignment]
 
 
 def _copy_only_what_a_transaction_touches() -> None:
@@ -68,10 +67,10 @@ def _copy_only_what_a_transaction_touches() -> None:
 
     def copied(table: Any, memo: dict[int, Any]) -> Any:
         values = dict(vars(table))
-        touched, made = values.pop("touched", None), values.pop("before", None)
-        if made is not None:
-            return made
-        made = Table.__new__(Table)
+        touched, before = values.pop("touched", None), values.pop("before", None)
+        if before is not None:
+            return before
+        made: Any = Table.__new__(Table)
         memo[id(table)] = made
         if touched is not None:
             made.items = _items_before(values.pop("items"), touched)
@@ -79,7 +78,7 @@ def _copy_only_what_a_transaction_touches() -> None:
         vars(made).update(copy.deepcopy(values, memo))
         return made
 
-    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign,assignment]
     Table.__deepcopy__ = copied  # type: ignore[attr-defined]
 
 
