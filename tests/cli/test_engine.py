@@ -38,6 +38,9 @@ class Place:
         self.handled: list[tuple[str, int]] = []
         self.hurried = threading.Event()
 
+    def enter(self) -> None:
+        """Nobody asks."""
+
     def handle(self, message: str, receives: int, *, seconds: float) -> None:
         self.handled.append((message, receives))
         self._handle(message, receives)

@@ -18,7 +18,7 @@ from bitbucket_port.cli.queue import JobQueue
 from bitbucket_port.cli.settings import CommandSettings
 from bitbucket_port.cli.snapshot import Snapshot
 from bitbucket_port.cli.workplace import LocalWorkplace, Shared, Workplace
-from bitbucket_port.errors import SettingsError
+from bitbucket_port.errors import CredentialsRefusedError, SettingsError, TransientError
 from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.mapping.model import Mapping
 from bitbucket_port.objects import JsonObject, Kind
@@ -211,12 +211,23 @@ def carry_out(
     if state.run is not None and state.run.until > now:
         since = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(state.run.started))
         raise GoesOnError(f"a resync that began {since} goes on; this one can begin when it has ended")
+    _enter(places[0])
     tick = starter.begin("full", "command", state, kinds=(wanted.kinds & kinds) or None)
     if tick.did != "began" or tick.run is None:
         raise GoesOnError("another resync began at this moment; try again when it has ended")
     shows.began(what)
     ending = Engine(queue, places, shows, seconds=seconds).run()
     return _result(store, tick.run.id, ending, wanted)
+
+
+def _enter(place: Workplace) -> None:
+    """Wrong credentials are told before anything begins; trouble that may pass is met by the jobs."""
+    try:
+        place.enter()
+    except CredentialsRefusedError:
+        raise
+    except TransientError:
+        return
 
 
 def _result(store: RunStore, run_id: str, ending: Ending, wanted: Wanted) -> Result:

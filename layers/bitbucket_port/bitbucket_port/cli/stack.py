@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bitbucket_port.catalog.held import Timing
 from bitbucket_port.cli.queue import JobQueue
-from bitbucket_port.cli.workplace import LEASE_SECONDS, PortIsTold
+from bitbucket_port.cli.workplace import JOB_SECONDS, LEASE_SECONDS, PortIsTold
 from bitbucket_port.errors import SettingsError
 from bitbucket_port.resync.assembly import Parts, run_worker
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
@@ -90,6 +90,7 @@ class StackWorkplace:
 
     def __init__(self, environment: Mapping[str, str], queue: JobQueue) -> None:
         runtime = self._runtime = Runtime(environment)
+        runtime.leaves_reserve = True
         if runtime.reader is None:
             raise SettingsError("the stack may not ask Bitbucket")
         self.store = DynamoDBRunStore(runtime.dynamodb, runtime.settings.ledger_table)
@@ -109,6 +110,11 @@ class StackWorkplace:
                 told=PortIsTold(runtime.port),
             )
         )
+
+    def enter(self) -> None:
+        """See Workplace."""
+        self._runtime.begin(int(JOB_SECONDS * 1000))
+        self._runtime.port.enter()
 
     def handle(self, message: str, receives: int, *, seconds: float) -> None:
         """See Workplace."""

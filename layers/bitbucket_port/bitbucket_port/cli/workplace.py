@@ -48,6 +48,9 @@ _log = logging.getLogger("bitbucket_port.resync")
 class Workplace(Protocol):
     """One thread's means to carry jobs out."""
 
+    def enter(self) -> None:
+        """Be let in by Port; raises CredentialsRefusedError when these credentials will never do."""
+
     def handle(self, message: str, receives: int, *, seconds: float) -> None:
         """Carry out one job in at most so many seconds; raises as ``RunWorker.handle`` does."""
 
@@ -142,6 +145,10 @@ class LocalWorkplace:
                 told=None if shared.changes is not None else PortIsTold(self._port),
             )
         )
+
+    def enter(self) -> None:
+        """See Workplace."""
+        self._port.enter()
 
     def handle(self, message: str, receives: int, *, seconds: float) -> None:
         """See Workplace."""

@@ -117,6 +117,10 @@ class PortClient:
         """Requests sent so far, without those for the token."""
         return self._http.sent
 
+    def enter(self) -> None:
+        """Have a good access token; raises CredentialsRefusedError when Port gives none."""
+        self._token.header()
+
     def upsert(
         self, entities: Sequence[Entity], *, create_only: bool = False, merge: bool, create_missing: bool
     ) -> list[Written]:

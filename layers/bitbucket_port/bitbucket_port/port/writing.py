@@ -20,7 +20,7 @@ _ABOUT_CONTENT = frozenset({400, 422})
 class Written:
     """What became of one entity.
 
-    ``same``: not written because it is right already (this client writes always; a writer that compares first does not).
+    ``same``: not written because it is right already, where whoever writes compares first (this client does not).
     ``exists``: not written because only creating was asked for. ``refused``: will fail every time, ``reason`` says why.
     ``retry``: try this one again with its whole body, not before ``retry_after`` seconds where that is known.
     ``identifier`` is Port's (it tells which entity a search found). ``trimmed`` names what the blueprint does not have
