@@ -20,7 +20,7 @@ def reader(server: AnsweringServer, budgets: Budgets, *, reserve: bool = False, 
         deadline=Deadline.after(60),
         workspace="team",
         budgets=budgets.of,
-        reserve=reserve,
+        reserve=lambda: reserve,
     )
     assert isinstance(bitbucket, Reader)
     return bitbucket

@@ -116,7 +116,9 @@ def test_a_user_name_with_a_colon_is_refused() -> None:
 
 def test_every_request_is_taken_from_the_budget_of_the_token_it_is_sent_with(clock: Clock) -> None:
     budgets = Budgets(MemoryBudgetStore(), "cloud", now=clock)
-    credentials = Credentials(lambda: "ATCTa,ATCTb", product="cloud", budgets=budgets.of, reserve=True, now=clock)
+    credentials = Credentials(
+        lambda: "ATCTa,ATCTb", product="cloud", budgets=budgets.of, reserve=lambda: True, now=clock
+    )
     sent = [header(credentials) for _ in range(1800)]
     assert sent == ["Bearer ATCTa"] * 900 + ["Bearer ATCTb"] * 900
     with pytest.raises(TransientError) as refused:

@@ -13,6 +13,7 @@ from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
 from bitbucket_port.resync.assembly import Parts, run_worker
 from bitbucket_port.resync.children import ChildrenWorker
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
+from bitbucket_port.resync.jobs import parse
 from bitbucket_port.resync.store import Run, Status
 from bitbucket_port.resync.worker import ChildrenOnly, JobsWorker
 
@@ -95,6 +96,8 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
 
 
 def _work(receives: int, message: str) -> None:
+    # What a live event ordered is live work: it belongs to no run, and may use what a run leaves.
+    runtime().leaves_reserve = bool(parse(message).run)
     worker().handle(message, receives)
 
 

@@ -14,6 +14,8 @@ import certifi
 from botocore.config import Config
 
 from bitbucket_port import __version__
+from bitbucket_port.bitbucket.budget import Budgets
+from bitbucket_port.bitbucket.budget_dynamodb import DynamoDBBudgetStore
 from bitbucket_port.bitbucket.client import Bitbucket
 from bitbucket_port.bitbucket.connect import connect
 from bitbucket_port.catalog.apply import Applier
@@ -46,7 +48,10 @@ _SPARE_SECONDS = 4.0
 
 
 class Runtime:
-    """Clients and compiled mapping, made once and used by every invocation, one at a time."""
+    """Clients and compiled mapping, made once and used by every invocation, one at a time.
+
+    ``leaves_reserve`` may be set at any time: whether requests to Bitbucket leave some of its limit to live events.
+    """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self.settings = Settings.from_environment(os.environ if environment is None else environment)
@@ -57,6 +62,7 @@ class Runtime:
         product, preset = self.settings.product, self.settings.mapping_preset
         mapping = parse(load(product, preset), product=product, file=f"mappings/{product}/{preset}.yaml")
         self.engine = MappingEngine(mapping, now=time.time)
+        self.leaves_reserve = False
         self._deadline = Deadline.after(_NO_TIME)
 
     # --- one invocation ----------------------------------------------------------------------------------------------
@@ -154,6 +160,8 @@ class Runtime:
             workspace=settings.workspace,
             username=settings.bitbucket_username,
             verify=self._trusted,
+            budgets=Budgets(DynamoDBBudgetStore(self.dynamodb, settings.ledger_table), settings.product).of,
+            reserve=lambda: self.leaves_reserve,
         )
 
     @cached_property

@@ -23,6 +23,8 @@ from local.standins.cloud.query import (
 from local.standins.cloud.routes import ROUTES
 from local.standins.http import Answer, Refused, Request, Route, StandIn
 
+LIMIT = {"X-RateLimit-Limit": "10000", "X-RateLimit-Resource": "api", "X-RateLimit-NearLimit": "false"}
+"""What Bitbucket Cloud tells users of access tokens with every answer; this is the highest limit it documents."""
 HIDDEN_IN_LIST = ("values.participants", "values.reviewers")
 
 
@@ -31,8 +33,9 @@ class CloudApi(StandIn):
 
     Credentials: ``token`` as Bearer, or as Basic with ``username`` when that is set; any of ``more_tokens`` is as
     good (their budgets are apart on the real server). ``email_allowed`` says whether the credential may see members'
-    e-mail addresses. ``forbidden`` are further paths (or beginnings of paths) answered with 403. With
-    ``sees_other_workspaces`` a transferred repository goes on answering under its uuid, as what it is now.
+    e-mail addresses. ``extra_headers`` go with every answer. ``forbidden`` are further paths (or beginnings of paths)
+    answered with 403. With ``sees_other_workspaces`` a transferred repository goes on answering under its uuid, as
+    what it is now.
     """
 
     ROUTES = ROUTES
@@ -47,7 +50,7 @@ class CloudApi(StandIn):
         self.email_allowed = True
         self.forbidden: set[str] = set()
         self.sees_other_workspaces = False
-        self.extra_headers: dict[str, str] = {}
+        self.extra_headers: dict[str, str] = dict(LIMIT)
 
     def start(self, port: int = 0) -> str:
         """Serve; from now on the API links of all objects point here. Returns the URL without ``/2.0``."""

@@ -24,7 +24,7 @@ def connect(
     username: str = "",
     verify: bool | str = True,
     budgets: Callable[[str], Budget] | None = None,
-    reserve: bool = False,
+    reserve: Callable[[], bool] | None = None,
 ) -> Bitbucket:
     """The adapter for this product; sends nothing yet.
 

@@ -36,7 +36,7 @@ class Credentials:
     comma. Raises SettingsError when the token cannot work; no text ever shows any part of it.
 
     ``budgets`` gives the budget of a credential by its name: every request is taken from one first, from that of the
-    next token where the first has nothing left. ``reserve``: leave some of it to live events.
+    next token where the first has nothing left. ``reserve``, asked with each: whether to leave some to live events.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Credentials:
         product: Product,
         username: str = "",
         budgets: Callable[[str], Budget] | None = None,
-        reserve: bool = False,
+        reserve: Callable[[], bool] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._read = token
@@ -87,7 +87,7 @@ class Credentials:
                 continue
             try:
                 if token.budget:
-                    token.budget.take(reserve=self._reserve)
+                    token.budget.take(reserve=self._reserve is not None and self._reserve())
             except TransientError as error:
                 if error.retry_after is None:
                     raise
