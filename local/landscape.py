@@ -37,7 +37,8 @@ class Landscape:
     point to them. ``scale`` is how many times as fast time passes. ``furnished``: the stand-ins of Bitbucket hold
     something from the beginning. ``resync_every``: seconds between two resyncs of a stack, 0 for those of its schedule
     alone. A ``state`` that is open is gone on with, and saved at the end. Attributes: ``clock``, ``moto``, ``stacks``;
-    ``resyncs`` of each; ``machines`` and ``port`` where there are stand-ins; ``progress`` of the story.
+    ``resyncs`` of each; ``resumed``: whether it went on where a state left off; ``machines`` and ``port`` where there
+    are stand-ins; ``progress`` of the story.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Landscape:
         self._state = state
         self._exits = ExitStack()
         self._complete = False
+        self.resumed = False
         self._ports: dict[str, int] = {}
         self._concurrency = Concurrency()
         self.stacks: list[Stack] = []
@@ -83,6 +85,7 @@ class Landscape:
         _unless(stopping)
         kept = self._state.read() if self._state else None
         facts, files = kept or ({}, None)
+        self.resumed = kept is not None
         folder = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="bitbucket-port-")))
         self.clock = Clock(folder / "clock", scale=self._scale)
         self.moto = Moto(self.clock)

@@ -65,9 +65,7 @@ def run(options: argparse.Namespace, console: Console, stopping: threading.Event
             timer.start()
         if real is not None:
             console.print(f"sign webhooks with the secret {landscape.stacks[0].webhook_secret}")
-            # As on AWS: where the ledger was kept, the one that is due may be hours away.
-            if resync_progress.begin(landscape.resyncs, console, stopping, always=False):
-                resync_progress.follow(landscape.resyncs, console, stopping)
+            _resync(landscape, console, stopping, always=False)
             stopping.wait()
             return 0
         return _demonstrate(landscape, options, console, stopping)
@@ -109,6 +107,12 @@ def _save_now_and_then(landscape: Landscape, exits: ExitStack) -> None:
     exits.callback(ended.set)
 
 
+def _resync(landscape: Landscape, console: Console, stopping: threading.Event, *, always: bool) -> None:
+    """Have begin what is due, as on AWS (where the ledger was kept, that may be nothing), and follow it."""
+    if resync_progress.begin(landscape.resyncs, console, stopping, always=always):
+        resync_progress.follow(landscape.resyncs, console, stopping)
+
+
 def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Console, stopping: threading.Event) -> int:
     """Resync, tell the story, show the catalog, and stay where somebody may look at the page."""
     looked_at = sys.stdout.isatty()
@@ -120,8 +124,7 @@ def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Con
     )
     if landscape.progress.told:
         console.print("Going on where it was left; what was told of the story is not told again.", style="dim")
-    if resync_progress.begin(landscape.resyncs, console, stopping, always=True):
-        resync_progress.follow(landscape.resyncs, console, stopping)
+    _resync(landscape, console, stopping, always=not landscape.resumed)
     for machine in landscape.machines:
         story.tell(machine, console, stopping, landscape.progress, pause=SCENE_PAUSE if looked_at else 0.0)
     if stopping.is_set():
