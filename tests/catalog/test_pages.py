@@ -28,12 +28,16 @@ PULLS = REPOSITORY.children_container
 
 
 class CountingPort(MemoryPort):
-    """Tells what it was asked; ``poison`` makes a whole request fail, ``refused`` only the entity."""
+    """Tells what it was asked; ``poison`` makes a whole request fail, ``refused`` only the entity.
+
+    Of those in ``no_room`` everything is left out.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.poison: set[str] = set()
         self.refused: set[str] = set()
+        self.no_room: set[str] = set()
         self.down: TransientError | None = None
         self.deletes: list[list[str]] = []
         self.upserts: list[int] = []
@@ -49,8 +53,15 @@ class CountingPort(MemoryPort):
         taken = [one for one in entities if one.key.identifier not in self.refused]
         written = iter(super().upsert(taken, create_only=create_only, merge=merge, create_missing=create_missing))
         return [
-            Written(one, "refused", "422") if one.key.identifier in self.refused else next(written) for one in entities
+            Written(one, "refused", "422") if one.key.identifier in self.refused else self._trimmed(next(written))
+            for one in entities
         ]
+
+    def _trimmed(self, written: Written) -> Written:
+        entity = written.entity
+        if entity.key.identifier not in self.no_room or written.outcome == "exists":
+            return written
+        return replace(written, trimmed=("title",), sent=replace(entity, fields={}))
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         self.deletes.append(list(identifiers))
@@ -80,7 +91,7 @@ class World:
             port=cast("Writer", self.port),
             reader=cast("Reader", self),
             followers=cast("Any", self),
-            options=WriteOptions(),
+            options=WriteOptions(expected=lambda sent, content: f"{sent.fields} {content}"),
             clock=lambda: self.now,
             sleep=self.wait,
             facts_of=lambda key, address, obj: self.facts(key),
@@ -253,6 +264,76 @@ def test_a_limit_on_requests_is_told_at_once_with_its_wait(world: World) -> None
         world.page()
     assert raised.value.retry_after == 600
     assert world.port.upserts == [2]
+
+
+def test_what_port_had_no_room_for_is_kept_with_the_entity_as_what_port_shows(world: World) -> None:
+    world.put(pull(1), "1")
+    world.put(pull(2), "2")
+    world.port.no_room = {"2"}
+    _, trimmed = world.page()
+    assert "no title; left out" in trimmed.problems[0]
+    kept = world.owned(pull(2))["pull-request#2"]
+    accepted = {key.identifier: one.accepted for key, one in world.ledger.entities("pull-request", "12").items()}
+    assert accepted == {"1": None, "2": f"{{}} {kept}"}
+
+
+def test_an_object_of_which_that_cannot_be_kept_fails_alone_and_is_written_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outage(entity: EntityKey, accepted: str) -> None:
+        raise TransientError(f"DynamoDB cannot be reached for {entity} {accepted}")
+
+    world.put(pull(1), "1")
+    world.put(pull(2), "2")
+    world.port.no_room = {"2"}
+    with monkeypatch.context() as patched:
+        patched.setattr(world.ledger, "accept", outage)
+        first, second = world.page()
+    assert (first.created, second.result, second.transient) == (1, "failed", True)
+    assert world.look(pull(2), "defer").written == 1
+    assert world.ledger.entities("pull-request", "2")[EntityKey("pull-request", "2")].accepted
+
+
+# --- the main branch
+
+
+@pytest.mark.parametrize("wants_files", [False, True])
+def test_a_list_that_tells_no_main_branch_leaves_the_one_that_is_known(world: World, wants_files: bool) -> None:
+    world.put(REPOSITORY, "r")
+    known = Facts(Address(repository="{r}"), "orchard/pears", main_branch="trunk", listed="digest", commit="c1")
+    assert list_repository(world, known).result == "applied"
+    told = replace(known, main_branch="")
+    assert list_repository(world, told, whole=known if wants_files else None).result == "unchanged"
+    assert world.reads == []
+    world.objects[REPOSITORY]["title"] = "b"
+    list_repository(world, replace(told, listed="another"), whole=told if wants_files else None)
+    assert world.ledger.read([REPOSITORY])[REPOSITORY].facts.main_branch == "trunk"
+
+
+def test_a_main_branch_that_moved_or_that_a_list_says_is_none_is_forgotten(world: World) -> None:
+    world.put(REPOSITORY, "r")
+    known = Facts(Address(repository="{r}"), main_branch="trunk", commit="c1")
+    for told, more in [(replace(known, main_branch="", commit="c2"), {}), (replace(known, main_branch=""), NO_BRANCH)]:
+        list_repository(world, known)
+        world.objects[REPOSITORY] |= {"title": told.commit + str(more), **more}
+        list_repository(world, told)
+        assert world.ledger.read([REPOSITORY])[REPOSITORY].facts.main_branch == ""
+
+
+NO_BRANCH = {"mainbranch": None}
+
+
+def list_repository(world: World, facts: Facts, *, whole: Facts | None = None) -> Outcome:
+    """A page that shows the repository; ``whole``: its facts once its files are read, of which it knows nothing yet."""
+    world.wait(100)
+    reading = Reading(world.objects[REPOSITORY], None, facts)
+
+    def read_files() -> Reading:
+        world.reads.append(REPOSITORY)
+        return replace(reading, facts=whole or facts)
+
+    enrich = read_files if whole else None
+    return world.applier.apply_page([PageEntry(REPOSITORY, reading, enrich)], asked=world.now)[0]
 
 
 # --- removals

@@ -32,6 +32,7 @@ from bitbucket_port.mapping.parse import parse
 from bitbucket_port.mapping.shipped import load
 from bitbucket_port.port.client import PortClient
 from bitbucket_port.reading import BitbucketReader, RefusedCredentials
+from bitbucket_port.resync.drift import Shapes
 from bitbucket_port.resync.jobs import JobFollowers
 from bitbucket_port.secrets import Secret, SecretReader
 from bitbucket_port.settings import Settings
@@ -102,7 +103,9 @@ class Runtime:
             port=self.port,
             reader=self.reader,
             followers=followers or JobFollowers(self.send_job, reads=self.reader is not None),
-            options=WriteOptions(mapping.enable_merge, mapping.create_missing, mapping.delete_dependents),
+            options=WriteOptions(
+                mapping.enable_merge, mapping.create_missing, mapping.delete_dependents, Shapes.of(mapping).expected
+            ),
             timing=timing,
             facts_of=lambda key, address, obj: facts_of(product, key.kind, address, obj),
         )

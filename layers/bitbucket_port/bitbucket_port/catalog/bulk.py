@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -23,11 +23,16 @@ FAILURES_TO_FIND_ONE = 8
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """The mapping's own switches that Port is told with every write."""
+    """The mapping's own switches that Port is told with every write.
+
+    ``expected`` gives, for an entity of which something was left out and the hash the ledger keeps of it, what to keep
+    with it as how Port shows it (``EntityItem.accepted``): otherwise it would count as differing ever after.
+    """
 
     merge: bool = True
     create_missing: bool = True
     delete_dependents: bool = False
+    expected: Callable[[Entity, str], str] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -142,6 +147,14 @@ class BulkWriting:
         else:
             settled.updated += 1
         note_left_out(part.share, part.entity, written.trimmed)
+        if written.sent is not None and self._options.expected is not None:
+            self._accept(part, self._options.expected(written.sent, settled.owns[str(key)]))
+
+    def _accept(self, part: _Part, accepted: str) -> None:
+        try:
+            self._ledger.accept(part.entity.key, accepted)
+        except BitbucketPortError as error:
+            fail([part.share], error)
 
 
 def note_left_out(share: Share, entity: Entity, trimmed: Sequence[str]) -> None:

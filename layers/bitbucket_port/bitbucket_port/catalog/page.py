@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from bitbucket_port.catalog.facts import with_main_branch
 from bitbucket_port.catalog.held import (
     CONTAINERS,
     LeasedWriter,
@@ -161,11 +162,12 @@ class _Page:
     def _judge(self, entry: PageEntry, item: ObjectItem) -> Outcome | _Due:
         """What becomes of an object without any write, or what is due."""
         fenced = item.known and item.read_at >= self._asked - MARGIN_SECONDS
+        reading = _with_known(entry.reading, item)
         if entry.enrich is None:
-            return self._compare(entry.reading, item, fenced=fenced)
-        if _is_recorded(item, entry.reading.facts):
+            return self._compare(reading, item, fenced=fenced)
+        if _is_recorded(item, reading.facts):
             return Outcome(entry.key, "unchanged", "page", unchanged=len(item.owns), mapped=len(item.owns))
-        return _left(item) if fenced else self._compare(entry.enrich(), item, fenced=False)
+        return _left(item) if fenced else self._compare(_with_known(entry.enrich(), item), item, fenced=False)
 
     def _compare(self, reading: Reading, item: ObjectItem, *, fenced: bool) -> Outcome | _Due:
         mapped = self._mapper.map(item.key.kind, reading.object, ask=self._ask)
@@ -235,6 +237,13 @@ def is_aged(mapper: Mapper, key: SourceKey, planned: Sequence[EntityKey], readin
 
 def _left(item: ObjectItem) -> Outcome:
     return Outcome(item.key, "left", "page", mapped=len(item.owns))
+
+
+def _with_known(reading: Reading, item: ObjectItem) -> Reading:
+    """The reading with the main branch's name that the ledger knows, where a list (the Data Center's) tells none."""
+    if item.key.kind != "repository" or "mainbranch" in reading.object:
+        return reading
+    return replace(reading, facts=with_main_branch(reading.facts, item.facts))
 
 
 def _is_recorded(item: ObjectItem, facts: Facts) -> bool:

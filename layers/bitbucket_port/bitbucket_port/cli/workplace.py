@@ -29,6 +29,7 @@ from bitbucket_port.port.client import PortClient
 from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
 from bitbucket_port.reading import BitbucketReader, RefusedCredentials
 from bitbucket_port.resync.assembly import Parts, run_worker
+from bitbucket_port.resync.drift import Shapes
 from bitbucket_port.resync.run import RunFollowers
 from bitbucket_port.resync.store import Run, RunStore, Status
 
@@ -121,7 +122,9 @@ class LocalWorkplace:
                 port=writer,
                 reader=reader,
                 followers=followers,
-                options=WriteOptions(mapping.enable_merge, mapping.create_missing, mapping.delete_dependents),
+                options=WriteOptions(
+                    mapping.enable_merge, mapping.create_missing, mapping.delete_dependents, Shapes.of(mapping).expected
+                ),
                 timing=Timing(lease=LEASE_SECONDS),
                 clock=shared.clock,
                 sleep=shared.sleep,
