@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from bitbucket_port.catalog.held import Held, LeasedWriter, Recorded
+from bitbucket_port.catalog.held import Held, LeasedWriter, Recorded, Work
 from bitbucket_port.catalog.items import Commit, Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outcome import Outcome
@@ -28,26 +29,47 @@ class Removal:
 
     def settle(self, held: Held, version: int | None, received: float) -> Outcome:
         """Remove an object for certain: what hangs below it goes first, by a job when there is anything."""
+        if self.has_children(held.granted.item):
+            return self.hand_over(held, version, received)
+        return removed(self._writer.settle(self.work(held, version, received)), held.granted.item)
+
+    def hand_over(self, held: Held, version: int | None, received: float) -> Outcome:
+        """Have a job remove the object's children, and the object after them."""
         item, now = held.granted.item, self._clock()
         facts = replace(item.facts, gone=True)
+        self._followers.remove(item.key, facts, version=version)
+        self._writer.commit(held, Commit(item.owns, version, now, now, received, facts))
+        return Outcome(item.key, "deleting", "refresh")
+
+    def work(self, held: Held, version: int | None, received: float) -> Work:
+        """What there is to do for an object that nothing hangs below."""
+        now = self._clock()
         result = Recorded("refresh", version=version, read_at=now, refreshed_at=now, received=received)
-        if self.has_children(item):
-            self._followers.remove(item.key, facts, version=version)
-            self._writer.commit(held, Commit(item.owns, version, now, now, received, facts))
-            return Outcome(item.key, "deleting", "refresh")
-        outcome = self._writer.settle(held, NOTHING, result, facts=facts)
-        return replace(outcome, result="deleted" if item.owns else "absent")
+        return Work(held, NOTHING, result, replace(held.granted.item.facts, gone=True))
+
+    def below(self, item: ObjectItem) -> dict[str, int]:
+        """How many entities hang below an object, by blueprint."""
+        counts: Counter[str] = Counter()
+        for child in self._children(item):
+            counts.update(key.blueprint for key in child.owned())
+        return dict(counts)
 
     def has_children(self, item: ObjectItem) -> bool:
         """Whether anything below the object still owns entities."""
+        return next(self._children(item), None) is not None
+
+    def _children(self, item: ObjectItem) -> Iterator[ObjectItem]:
+        """What is right below the object and owns entities."""
+        below: Iterator[ObjectItem] = iter(())
         if item.key.kind == "repository":
-            return any(child.owns for child in self._ledger.children(item.key.children_container))
-        if item.key.kind == "project" and item.facts.project:
-            return any(
-                repository.owns and repository.facts.project == item.facts.project
+            below = self._ledger.children(item.key.children_container)
+        elif item.key.kind == "project" and item.facts.project:
+            below = (
+                repository
                 for repository in self._ledger.in_source("repository", item.key.container)
+                if repository.facts.project == item.facts.project
             )
-        return False
+        return (child for child in below if child.owns)
 
     def remove(self, item: ObjectItem, guard: Guard, version: int | None, received: float) -> Outcome | None:
         """Take the lease and remove; None when the item changed meanwhile."""
@@ -56,3 +78,10 @@ class Removal:
             return None
         with lease as held:
             return self.settle(held, version, received)
+
+
+def removed(outcome: Outcome, item: ObjectItem) -> Outcome:
+    """The outcome of settling an object's removal, in its own words."""
+    if outcome.result == "failed":
+        return outcome
+    return replace(outcome, result="deleted" if item.owns else "absent")
