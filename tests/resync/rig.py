@@ -122,8 +122,15 @@ class Rig:
     """One world with its parts; ``run()`` works the queue off."""
 
     def __init__(
-        self, world: World, *, threshold: float = 1.0, mapped: Mapping | None = None, store: RunStore | None = None
+        self,
+        world: World,
+        *,
+        threshold: float = 1.0,
+        mapped: Mapping | None = None,
+        store: RunStore | None = None,
+        follows_up: bool = False,
     ) -> None:
+        self.follows_up = follows_up
         self.world = world
         self.now = START
         self.mapping = mapped or mapping(threshold)
@@ -191,6 +198,7 @@ class Rig:
             spent=lambda: (self.world.requests, 0),
             clock=lambda: self.now,
             log=logging.getLogger("tests"),
+            starter=self.starter(full=0, list=0) if self.follows_up else None,
         )
 
     def has_time(self) -> bool:

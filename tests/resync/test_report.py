@@ -77,6 +77,15 @@ def test_a_run_is_complete_only_when_nothing_failed_was_protected_or_blocked() -
     assert status_of(whole(RUN, [blocked.to_json()], {}, at=160.0)) == "partial"
 
 
+def test_a_run_that_listed_nothing_because_every_list_failed_is_failed() -> None:
+    nothing = whole(RUN, [part(failed=2).to_json()], {"project": "401", "repository": "401"}, at=160.0)
+    roots = {"project", "repository"}
+    assert status_of(nothing, roots, {"project", "repository", str(KEY)}) == "failed"
+    assert status_of(nothing, roots, {"project"}) == "partial"
+    some = whole(RUN, [part(failed=2, listed=1).to_json()], {"project": "401", "repository": "401"}, at=160.0)
+    assert status_of(some, roots, roots) == "partial"
+
+
 def test_the_estimate_leaves_out_what_limits_took() -> None:
     waiting = Part()
     waiting.requested(bitbucket=9, listing=7)

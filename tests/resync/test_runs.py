@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.errors import CredentialsRefusedError, ForbiddenError, NotFoundError, TransientError
 from bitbucket_port.objects import EntityKey
 from bitbucket_port.resync.store import Request
-from tests.resync.rig import Rig, World, entity_of, mapping, project, pull_request, repository
+from tests.resync.rig import Killed, Rig, World, entity_of, mapping, project, pull_request, repository
 from tests.resync.stores import dynamodb_store
 
 if TYPE_CHECKING:
@@ -149,7 +150,133 @@ def test_what_only_aged_out_counts_for_no_threshold() -> None:
     rig.full()
     old = {pull_request(name, number) for name in ("r0", "r1") for number in range(1, 5)}
     rig.world.hidden, rig.world.aged = old, old
+    report = rig.full()
+    assert rig.port == rig.world.expected()
+    assert (counts(report, "pull-request")["aged"], counts(report, "pull-request")["deleted"]) == (8, 8)
+
+
+def test_what_left_for_another_reason_than_its_age_is_not_counted_as_aged(rig: Rig) -> None:
     rig.full()
+    rig.world.hidden = {pull_request("r0", 1)}
+    report = counts(rig.full(), "pull-request")
+    assert (report.get("aged"), report["deleted"]) == (None, 1)
+
+
+def test_what_a_page_left_to_somebody_else_is_looked_at_by_itself(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.full()
+    busy, apply_page = pull_request("r0", 2), rig.catalog.apply_page
+    rig.world.objects[busy] = "another title"
+    rig.world.objects[pull_request("r0", 3)] = "another title"
+
+    def left(entries: Any, **more: Any) -> list[Outcome]:
+        told = {one.key: one for one in apply_page([one for one in entries if one.key != busy], **more)}
+        return [told.get(entry.key) or Outcome(entry.key, "left", "page", mapped=1) for entry in entries]
+
+    monkeypatch.setattr(rig.catalog, "apply_page", left)
+    requests = rig.world.requests
+    report = rig.full()
+    assert rig.port == rig.world.expected()
+    assert report["status"] == "complete"
+    assert (counts(report, "pull-request")["left"], counts(report, "pull-request")["updated"]) == (1, 2)
+    assert rig.world.requests - requests == report["requests"]["listing"] + 1
+
+
+REFUSED = ForbiddenError("not for us")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        ({"project": REFUSED, "repository": REFUSED}, "failed"),
+        ({"project": REFUSED}, "partial"),
+        ({"project": REFUSED, "repository 3": REFUSED}, "partial"),
+    ],
+)
+def test_a_run_is_failed_only_when_no_list_could_be_begun(rig: Rig, trouble: dict[Any, Exception], status: str) -> None:
+    rig.full()
+    before = dict(rig.port)
+    rig.world.trouble = trouble
+    del rig.world.objects[project("P")]
+    assert rig.full()["status"] == status
+    assert rig.port == before
+
+
+def test_a_run_whose_lists_could_not_be_ordered_protects_everything_of_which_it_knows_nothing(rig: Rig) -> None:
+    stray = EntityKey("repository", "stray")
+    rig.port[stray] = "from elsewhere"
+
+    def fail(name: str, call: Any) -> Any:
+        if name == "store.put_jobs":
+            raise TransientError("DynamoDB cannot be reached")
+        return call()
+
+    for _ in range(3):
+        rig.gate = fail
+        report = rig.full()
+        assert (report["status"], set(report["protected"])) == ("failed", {"project", "repository"})
+    assert stray in rig.port
+
+
+# --- runs that were asked for meanwhile
+
+
+def following(rig: Rig) -> Rig:
+    rig.now += 3600
+    rig.begin()
+    rig.real_store.request(Request("list", "by hand", rig.now))
+    return rig
+
+
+def test_whoever_ends_a_run_begins_the_one_that_was_asked_for_meanwhile() -> None:
+    rig = following(Rig(World().fill(2, 2), follows_up=True))
+    rig.run()
+    second, first = rig.real_store.last_reports(2)
+    assert (first["kind"], second["kind"], second["reason"]) == ("full", "list", "by hand")
+    assert rig.real_store.state().requested is None
+    assert len(rig.real_store.last_reports(5)) == 2
+
+
+def test_a_run_nobody_asked_to_follow_begins_none(rig: Rig) -> None:
+    rig.follows_up = True
+    rig.worker = rig._worker()
+    rig.full()
+    assert rig.real_store.state().run is None
+    assert len(rig.real_store.last_reports(5)) == 1
+
+
+@pytest.mark.parametrize("dies_after", ["store.close", "store.begin", "send"])
+def test_who_dies_while_he_begins_it_is_followed_by_another_try_of_the_same_message(dies_after: str) -> None:
+    rig = following(Rig(World().fill(2, 2), follows_up=True))
+    dead: list[str] = []
+
+    def die(name: str, call: Any) -> Any:
+        call()
+        if name == dies_after and not dead and rig.real_store.last_reports(1):
+            dead.append(name)
+            raise Killed
+        return True
+
+    def gate(name: str, call: Any) -> Any:
+        return die(name, call) if name == dies_after else call()
+
+    rig.gate = gate
+    rig.run()
+    assert dead == [dies_after]
+    last, *_, first = rig.real_store.last_reports(5)
+    assert (first["kind"], last["kind"], last["status"]) == ("full", "list", "complete")
+    assert rig.real_store.state().run is None
+    assert rig.real_store.state().requested is None
+
+
+def test_a_superseded_run_is_followed_at_once_by_one_with_the_new_mapping() -> None:
+    rig = Rig(World().fill(2, 2), follows_up=True)
+    rig.now += 3600
+    rig.begin()
+    rig.mapping = mapping(hash="mapping-2")
+    rig.worker = rig._worker()
+    rig.run()
+    second, first = rig.real_store.last_reports(2)
+    assert (first["status"], second["status"], second["mapping"]) == ("superseded", "complete", "mapping-2")
     assert rig.port == rig.world.expected()
 
 
@@ -191,7 +318,7 @@ def test_a_source_that_does_not_answer_loses_nothing(rig: Rig, trouble: Exceptio
         rig.world.trouble[what] = trouble
     report = rig.full()
     assert rig.port == before
-    assert report["status"] == "partial"
+    assert report["status"] == "failed"
     assert set(report["protected"]) == {"project", "repository"}
 
 

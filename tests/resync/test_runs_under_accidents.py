@@ -160,6 +160,16 @@ def test_what_was_started_but_never_sent_is_sent_by_a_later_tick() -> None:
     assert rig.port == rig.world.expected()
 
 
+def test_a_lease_that_the_table_rounded_up_still_counts_as_the_first() -> None:
+    rig = Rig(World().fill(1, 1))
+    run = rig.tick().run
+    assert run is not None
+    rig.queue.clear()
+    assert rig.real_store.extend(run.id, run.until + 5e-7)
+    rig.now += 180
+    assert rig.tick().did == "sent again"
+
+
 def test_a_dead_run_makes_room_for_the_next() -> None:
     rig = Rig(World().fill(1, 1))
     assert rig.tick().did == "began"

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from bitbucket_port import lambda_start
-from bitbucket_port.errors import TransientError
+from bitbucket_port.errors import PermanentError, TransientError
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
 from bitbucket_port.runtime import Runtime
 
@@ -78,6 +78,14 @@ def test_what_is_asked_for_by_hand_follows_the_run_that_goes_on(runtime: Runtime
     store.close(run.id, "complete", {}, run.started + 5)
     following = lambda_start.handle({}, None)
     assert (following["did"], following["reason"]) == ("began", "by hand")
+
+
+@pytest.mark.parametrize("event", [{"resync": "everything"}, {"resync": None}, {"resync": ["full"]}, "full"])
+def test_whoever_asks_for_anything_else_is_told_what_there_is(runtime: Runtime, event: Any) -> None:
+    with pytest.raises(PermanentError, match=r'ask with \{"resync": "full"\} or \{"resync": "list"\}'):
+        lambda_start.handle(event, None)
+    assert DynamoDBRunStore(runtime.dynamodb, TABLE).state().run is None
+    assert jobs(runtime) == []
 
 
 def test_where_bitbucket_may_not_be_asked_no_run_begins(

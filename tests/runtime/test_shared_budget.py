@@ -101,9 +101,11 @@ def test_jobs_of_a_run_leave_a_reserve_and_those_of_live_events_need_not(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, run: str, leaves: bool
 ) -> None:
     seen = worked_with(function(environment, leaves_reserve=not leaves), monkeypatch)
-    jobs = [ChildrenJob("follow", REPOSITORY, Facts(), Facts(), 1.0, run=run)]
-    for job in [*jobs, PhaseJob(run, "listing")] if run else jobs:
-        lambda_worker._work(1, job.to_message())
+    messages = [ChildrenJob("follow", REPOSITORY, Facts(), Facts(), 1.0, run=run).to_message()]
+    if run:
+        messages.append(PhaseJob(run, "listing").to_message())
+    for message in messages:
+        lambda_worker._work(1, message)
     assert set(seen) == {leaves}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bitbucket_port.errors import TransientError
+from bitbucket_port.errors import PermanentError, TransientError
 from bitbucket_port.lambda_process import runtime
 from bitbucket_port.lambda_queue import logger
 from bitbucket_port.objects import JsonObject
@@ -18,9 +18,10 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
     """Begin what is due; an event with ``resync`` (``full`` or ``list``) asks for a run first.
 
     Returns what was done and the run's id. Trouble that may pass is left to the next tick, a minute away, unless it was
-    asked for by hand.
+    asked for by hand. Raises PermanentError for an event that asks for anything else.
     """
     del context
+    wanted = _wanted(event)
     made = runtime()
     if made.settings.webhook_only:
         return {"did": "nothing", "reason": "Bitbucket may not be asked (BitbucketApi: none)"}
@@ -33,10 +34,9 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
         intervals=Intervals(made.settings.scheduled_resync_interval, made.settings.list_interval),
         clock=time.time,
     )
-    wanted = event.get("resync")
     try:
-        if wanted in ("full", "list"):
-            store.request(Request(_kind(wanted), str(event.get("reason") or "asked for"), time.time()))
+        if wanted:
+            store.request(Request(wanted, str(event.get("reason") or "asked for"), time.time()))
         tick = starter.tick()
     except TransientError as error:
         if wanted:
@@ -55,5 +55,14 @@ def _answer(tick: Tick) -> JsonObject:
     return answer
 
 
-def _kind(text: str) -> RunKind:
-    return "full" if text == "full" else "list"
+def _wanted(event: JsonObject) -> RunKind | None:
+    """The run that an event asks for; None for a tick."""
+    if isinstance(event, dict) and "resync" not in event:
+        return None
+    wanted = event["resync"] if isinstance(event, dict) else None
+    if wanted == "full":
+        return "full"
+    if wanted == "list":
+        return "list"
+    asked = str(wanted if isinstance(event, dict) else event)[:50]
+    raise PermanentError(f'there is no resync {asked!r}: ask with {{"resync": "full"}} or {{"resync": "list"}}')

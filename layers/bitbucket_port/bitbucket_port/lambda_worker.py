@@ -77,6 +77,7 @@ def worker() -> JobsWorker:
             spent=made.spent,
             log=logger,
             told=PortIsTold(),
+            follows_up=True,
         )
     )
 

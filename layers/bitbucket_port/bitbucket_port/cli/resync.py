@@ -241,16 +241,9 @@ def _result(store: RunStore, run_id: str, ending: Ending, wanted: Wanted) -> Res
         store.close(run_id, status, report, wanted.clock())
         return Result(status, {**report, "status": status}, reason)
     report = next(one for one in store.last_reports(5) if one["run"] == run_id)
-    status = report["status"]
-    if _nothing_listed(report):
-        status, reason = "failed", "nothing could be listed"
-    return Result(status, {**report, "status": status}, reason)
-
-
-def _nothing_listed(report: JsonObject) -> bool:
-    """Everything failed: a workspace that is not there, a token that may see nothing."""
-    listed = any(counts.get("listed") for counts in report["kinds"].values())
-    return bool(report["protected"]) and not listed
+    if report["status"] == "failed":  # A workspace that is not there, a token that may see nothing.
+        reason = reason or "nothing could be listed"
+    return Result(report["status"], report, reason)
 
 
 def _joined(first: Result, second: Result) -> Result:

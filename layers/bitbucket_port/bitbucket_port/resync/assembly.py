@@ -19,6 +19,7 @@ from bitbucket_port.resync.listing import Listings
 from bitbucket_port.resync.plan import Plan, plan
 from bitbucket_port.resync.portside import PortSide
 from bitbucket_port.resync.run import RunFollowers, SendJobs
+from bitbucket_port.resync.start import Intervals, Starter
 from bitbucket_port.resync.store import RunKind, RunStore
 from bitbucket_port.resync.sweep import Sweeps
 from bitbucket_port.resync.worker import Log, RunWorker, Told
@@ -26,7 +27,10 @@ from bitbucket_port.resync.worker import Log, RunWorker, Told
 
 @dataclass(frozen=True)
 class Parts:
-    """What a worker works with. ``applier`` makes one for followers; ``spent``: requests to Bitbucket and to Port."""
+    """What a worker works with. ``applier`` makes one for followers; ``spent``: requests to Bitbucket and to Port.
+
+    ``follows_up``: when a run ends, the one that was asked for meanwhile begins with a message sent the same way.
+    """
 
     store: RunStore
     ledger: Ledger
@@ -41,6 +45,7 @@ class Parts:
     clock: Callable[[], float] = time.time
     log: Log = field(default_factory=lambda: logging.getLogger("bitbucket_port.resync"))
     told: Told | None = None
+    follows_up: bool = False
 
 
 def run_worker(parts: Parts) -> RunWorker:
@@ -96,4 +101,17 @@ def run_worker(parts: Parts) -> RunWorker:
         clock=parts.clock,
         log=parts.log,
         told=parts.told,
+        starter=_starter(parts) if parts.follows_up else None,
+    )
+
+
+def _starter(parts: Parts) -> Starter:
+    """Begins only what was asked for: what is due by itself is the tick's business."""
+    return Starter(
+        store=parts.store,
+        send=lambda message, *, delay=0: parts.send([message], delay),
+        mapping_hash=parts.engine.mapping.hash,
+        kinds=frozenset(parts.engine.kinds()),
+        intervals=Intervals(0, 0),
+        clock=parts.clock,
     )

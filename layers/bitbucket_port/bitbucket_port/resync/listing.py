@@ -12,12 +12,18 @@ from bitbucket_port.resync.children import ListedPage
 from bitbucket_port.resync.jobs import ListJob
 from bitbucket_port.resync.plan import Plan
 from bitbucket_port.resync.run import Ask, Bitbucket, Catalog, Ledger, Turn, chunks, objects_of
-from bitbucket_port.resync.store import Candidate, RunKind
+from bitbucket_port.resync.store import Candidate, Run, RunKind
 
 LONGEST_DELAY = 900
 """Seconds: the longest SQS delays a message."""
 SOON_SECONDS = 5
 PUT_AT_ONCE = 500
+
+
+def roots_of(run: Run) -> frozenset[Kind]:
+    """The kinds a run lists without regard to anything else; pull requests are listed below repositories."""
+    kinds = set(run.kinds) - {"pull-request"}
+    return frozenset(kinds | {"repository"} if "pull-request" in run.kinds else kinds)
 
 
 class Listings:
@@ -49,9 +55,7 @@ class Listings:
 
     def roots(self, turn: Turn) -> None:
         """Order the listings that hang below nothing."""
-        plan, kinds = self._plan(turn.run.kind), set(turn.run.kinds)
-        if "pull-request" in kinds:
-            kinds.add("repository")
+        plan, kinds = self._plan(turn.run.kind), roots_of(turn.run)
         jobs = [
             ListJob(turn.run.id, plan.listings[index].kind, listing=index)
             for index in plan.roots
@@ -124,8 +128,9 @@ class Listings:
             part.failed(job.kind, str(key or job.container_name), reason)
             turn.store.protect(turn.run.id, str(key or job.container_name), reason)
         addresses = {entry.key: entry.reading.facts.address or Address() for entry in page.entries}
-        # What failed and may be mended by another try is looked at again by itself, too.
-        again = [one for one in outcomes if one.planned or (one.failed and one.transient)]
+        # What failed and may be mended by another try is looked at again by itself, too, and what was left to somebody
+        # who was writing it: whether that was right is not known.
+        again = [one for one in outcomes if one.planned or one.result == "left" or (one.failed and one.transient)]
         turn.store.put_candidates(
             turn.run.id, [Candidate(one.key, addresses[one.key], "out of scope") for one in again]
         )

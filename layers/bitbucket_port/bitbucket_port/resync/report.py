@@ -8,11 +8,13 @@ A part (and the whole) is a JSON object::
     blueprints blueprint → ours (listed by Port before anything was deleted), missing, differing, unclaimed, blocked
     requests   bitbucket, port, listing (Bitbucket's, for listings alone: what the next run will cost at least)
     throttled  seconds that jobs waited because of a limit on requests; jobs wait side by side
+
+``aged`` counts entities that may go only because ``closedWithinDays`` is over: as a rule they are among ``deleted``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from bitbucket_port.catalog.outcome import Outcome
@@ -189,8 +191,14 @@ def whole(run: Run, parts: Iterable[JsonObject], protected: Mapping[str, str], *
     }
 
 
-def status_of(report: JsonObject) -> Status:
-    """How a run that came to its end went: partial when anything failed, was protected or blocked."""
+def status_of(report: JsonObject, roots: Collection[str] = (), protected: Collection[str] = ()) -> Status:
+    """How a run that came to its end went: partial when anything failed, was protected or blocked.
+
+    ``roots``: the kinds that hang below nothing; failed when all of them are ``protected`` and nothing was listed.
+    """
+    listed = any(counts.get("listed") for counts in report["kinds"].values())
+    if roots and not listed and set(roots) <= set(protected):
+        return "failed"
     troubled = report["protected"] or any(counts.get("failed") for counts in report["kinds"].values())
     stopped = any(counts.get("blocked") for counts in report["blueprints"].values())
     return "partial" if troubled or stopped else "complete"

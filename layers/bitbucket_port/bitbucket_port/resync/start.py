@@ -122,7 +122,7 @@ class Starter:
         That is the first job, if whoever began the run died before he sent it, and any job, if whoever ordered it did
         and never came back: then the lease runs down. Once, for what is left of it is the time to begin working again.
         """
-        never_extended = run.until <= run.started + FIRST_LEASE_SECONDS
+        never_extended = run.until < run.started + FIRST_LEASE_SECONDS + 1.0  # Tables keep neither to the last digit.
         silent = LAST_CALL_SECONDS - TICK_SECONDS < run.until - now <= LAST_CALL_SECONDS
         if silent or (never_extended and now > run.started + SENT_AGAIN_SECONDS):
             lost = [job.message for job in self._store.open_jobs(run.id)]

@@ -142,6 +142,8 @@ class Sweeps:
     ) -> None:
         planned = Planned(one.key, one.address, entities, reason, aged, below or {})
         turn.store.put_planned(turn.run.id, [planned])
+        if aged:
+            turn.part.count(one.key.kind, "aged", len(entities))
 
     def _count(self, outcome: Outcome, turn: Turn) -> None:
         """A deletion is told at once and by its object: done again, the job would find nothing to delete."""

@@ -20,12 +20,12 @@ from bitbucket_port.resync.jobs import (
     UnclaimedJob,
     parse,
 )
-from bitbucket_port.resync.listing import Listings
+from bitbucket_port.resync.listing import Listings, roots_of
 from bitbucket_port.resync.phases import SECOND_LOOK_SECONDS, after, delay_of
 from bitbucket_port.resync.portside import PortSide
 from bitbucket_port.resync.report import Part, status_of, whole
 from bitbucket_port.resync.run import RunFollowers, SendJobs, Turn, is_limit
-from bitbucket_port.resync.start import LEASE_SECONDS
+from bitbucket_port.resync.start import LEASE_SECONDS, Starter
 from bitbucket_port.resync.store import Request, Run, RunStore, Status
 from bitbucket_port.resync.sweep import Sweeps
 
@@ -106,7 +106,9 @@ class RunWorker:
         clock: Callable[[], float],
         log: Log,
         told: Told | None = None,
+        starter: Starter | None = None,
     ) -> None:
+        """``starter`` begins, when a run ends, the one that was asked for meanwhile."""
         self._store = store
         self._send = send
         self._hash = mapping_hash
@@ -119,6 +121,7 @@ class RunWorker:
         self._clock = clock
         self._log = log
         self._told = told
+        self._starter = starter
 
     def handle(self, message: str, receives: int) -> None:
         """Carry out the job of a message that was received for that many times.
@@ -132,6 +135,7 @@ class RunWorker:
             return
         if run is None or run.id != job.run:
             self._log.info("dropped a job of a run that is over", extra={"run": job.run, "job": job.id})
+            self._follow_up()  # Whoever ended that run may have died before he did.
             return
         if run.mapping_hash != self._hash:
             self._supersede(run)
@@ -230,6 +234,9 @@ class RunWorker:
             self._listings.protect(job, turn, reason)
         elif isinstance(job, PhaseJob | PortJob | UnclaimedJob):
             turn.part.failed("run", job.id, reason)
+            if isinstance(job, PhaseJob) and job.phase == "listing":
+                for kind in roots_of(turn.run):  # Nobody knows which lists were ordered.
+                    turn.store.protect(turn.run.id, kind, reason)
         elif isinstance(job, SweepJob):
             for one in job.objects:
                 turn.part.failed(one.key.kind, str(one.key), reason)
@@ -279,13 +286,20 @@ class RunWorker:
     def _close(self, run: Run, status: Status | None = None) -> None:
         now = self._clock()
         parts = (part for _, part in self._store.reports(run.id))
-        report = whole(run, parts, self._store.protected(run.id), at=now)
-        ended: Status = status or status_of(report)
+        protected = self._store.protected(run.id)
+        report = whole(run, parts, protected, at=now)
+        ended: Status = status or status_of(report, roots_of(run), protected)
         if self._store.close(run.id, ended, report, now):
             log = self._log.info if ended == "complete" else self._log.warning
             log("resync %s", ended, extra={"report": {**report, "status": ended}})
             if self._told:
                 self._told.ended(run, ended, report)
+        self._follow_up()
+
+    def _follow_up(self) -> None:
+        """Begin what was asked for while a run was going on: where both intervals are 0 no tick does."""
+        if self._starter:
+            self._starter.tick()
 
 
 def look_after(job: ChildrenJob, children: ChildrenWorker, send: SendJobs, log: Log, turn: Turn | None = None) -> None:
