@@ -89,6 +89,8 @@ class Life:
         self._repository: Any = None
         self._user: Any = None
         self.stranger: Key | None = None
+        self.untouched: Any = None
+        """A repository whose entities, and those of its pull requests, nobody edits by hand."""
         self.kept = self.world.create_repository(self.world.projects[0], "kept", readme="# Kept\n").subject
         self.pull = self.world.open_pull_request(self.kept, "kept", title="Kept").subject
 
@@ -100,6 +102,10 @@ class Life:
     def pull_requests(self) -> str:
         """The blueprint of pull requests."""
         return self._blueprint.replace("Repository", "PullRequest")
+
+    def entity_of(self, repository: Any) -> str:
+        """The identifier of a repository's entity."""
+        return f"{'acme' if self.cloud else repository.project.key}/{repository.slug}"
 
     def goes_on(self) -> None:
         """Once more, an hour later: a page leaves alone what was read in the minute before it."""
@@ -131,7 +137,12 @@ class Life:
 
     def _by_hand(self, number: int) -> None:
         port = self.place.port
-        known = [key for key, one in sorted(self.place.right().items()) if key in port.catalog() and one["title"]]
+        spared = self.entity_of(self.untouched) if self.untouched else "nothing"
+        known = [
+            key
+            for key, one in sorted(self.place.right().items())
+            if key in port.catalog() and one["title"] and not f"{key[1]}/".startswith(f"{spared}/")
+        ]
         edited, removed = (
             next(key for key in known if key[0] == blueprint) for blueprint in (self._blueprint, self.pull_requests)
         )

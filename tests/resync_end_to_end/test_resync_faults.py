@@ -180,7 +180,7 @@ def test_a_fifth_of_all_requests_failing_costs_nothing_but_time(theatre: Theatre
 def test_a_repository_that_is_refused_protects_its_own_pull_requests_and_nothing_else(theatre: Theatre) -> None:
     place, life = theatre.place, theatre.life
     theatre.calm()
-    repository = next(one for one in place.world.repositories if open_pulls(one))
+    life.untouched = repository = next(one for one in place.world.repositories if open_pulls(one))
     of_its_own = pull_requests_of(theatre, repository)
     assert of_its_own
     place.world.update_pull_request(open_pulls(repository)[0], title="Nobody may read this")
@@ -208,11 +208,11 @@ def test_a_repository_that_is_refused_protects_its_own_pull_requests_and_nothing
 
 def pull_requests_of(theatre: Theatre, repository: Any) -> set[Key]:
     """The entities of a repository's pull requests that must be in Port."""
-    above = "acme" if theatre.place.machine.product == "cloud" else repository.project.key
+    above = theatre.life.entity_of(repository)
     return {
         key
         for key, one in theatre.place.right().items()
-        if key[0] == theatre.life.pull_requests and one["relations"].get("repository") == f"{above}/{repository.slug}"
+        if key[0] == theatre.life.pull_requests and one["relations"].get("repository") == above
     }
 
 
@@ -233,6 +233,7 @@ def test_a_page_that_always_fails_protects_what_it_would_have_shown(theatre: The
     place, life = theatre.place, theatre.life
     place.machine.server.page_limit = 50
     crowded = place.world.create_repository(place.world.projects[0], "crowded", readme="# Crowd\n").subject
+    life.untouched = crowded
     for number in range(55):
         place.world.open_pull_request(crowded, "crowd", title=f"Crowd {number}")
     theatre.calm()
