@@ -500,6 +500,38 @@ def test_what_is_found_again_at_the_second_look_stays(world: World) -> None:
     assert world.held() == {"pears", "1"}
 
 
+def test_what_is_told_after_bitbucket_was_asked_is_not_part_of_its_answer(world: World) -> None:
+    missing(world, 1)
+    world.look(pull(1), "defer")
+    told: list[Change] = []
+    read = world.read
+
+    def slowly(key: SourceKey, address: Address) -> Reading:
+        try:
+            return read(key, address)
+        finally:
+            if key == pull(1) and address.repository and not told:
+                world.wait(20)
+                world.gone.clear()
+                told.append(world.change(pull(1)))
+                world.wait(20)
+
+    world.read = slowly  # type: ignore[method-assign]
+    assert world.look(pull(1), "allow").deleted == 1
+    world.applier.apply(told[0])
+    assert world.held() == {"pears", "1"}
+
+
+def test_who_is_removed_without_being_asked_for_covers_nothing_that_was_told_before(world: World) -> None:
+    missing(world, 1)
+    world.gone.clear()
+    told = world.change(pull(1))
+    world.wait(20)
+    assert world.applier.remove(pull(1), version=None).deleted == 1
+    world.applier.apply(told)
+    assert world.held() == {"pears", "1"}
+
+
 @pytest.mark.parametrize("error", [ForbiddenError("403"), TransientError("500")])
 def test_nothing_is_gone_while_its_container_does_not_answer(world: World, error: Exception) -> None:
     missing(world, 1)

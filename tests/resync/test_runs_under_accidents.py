@@ -80,6 +80,25 @@ def test_a_run_ends_right_whatever_happens_to_its_jobs(
     assert rig.port == rig.world.expected()
 
 
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), kills=st.sets(st.integers(1, 900), max_size=12))
+def test_a_run_that_was_asked_for_meanwhile_is_carried_out_whoever_dies(seed: int, kills: set[int]) -> None:
+    rig = Rig(World().fill(3, 4), follows_up=True)
+    rig.full()
+    changed(rig)
+    dealer = random.Random(seed)
+    rig.now += 3600
+    rig.begin()
+    rig.real_store.request(Request("list", "by hand", rig.now))
+    accidents = Accidents(rig, kills=kills, share=0.0, seed=seed)
+    rig.gate = accidents
+    report = rig.run(lambda ready: deal(dealer, rig, ready))
+    assert (report["kind"], report["status"]) == ("list", "complete")
+    assert rig.real_store.state().requested is None
+    assert accidents.wrongly_deleted == set()
+    assert rig.port == rig.world.expected()
+
+
 def deal(dealer: random.Random, rig: Rig, ready: list[Waiting]) -> Waiting:
     """Any of the messages, and now and then a second copy of it."""
     chosen = dealer.choice(ready)

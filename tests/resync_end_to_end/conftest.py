@@ -38,6 +38,8 @@ def found(moto: Moto) -> Iterator[Found]:
             preset: str = "default",
             *,
             size: Size = SMALL,
+            workspace: str = "acme",
+            seed: int = 4,
             port: Any = None,
             prepare: Callable[[Machine], None] | None = None,
             **parameters: str,
@@ -47,9 +49,9 @@ def found(moto: Moto) -> Iterator[Found]:
                 port.start()
                 exits.callback(port.stop)
             given = {"MappingPreset": preset, **NO_RESYNC, **parameters}
-            machine = Machine(product, moto=moto, port=port, parameters=given)
+            machine = Machine(product, moto=moto, port=port, workspace=workspace, parameters=given)
             exits.callback(machine.stop)
-            fill(machine.bitbucket.world, size)
+            fill(machine.bitbucket.world, size, seed=seed)
             if prepare:
                 prepare(machine)
             machine.start()

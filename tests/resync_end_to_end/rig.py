@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
@@ -63,7 +68,7 @@ class Place:
     """One stack on which a test resyncs by asking for it, and what must be in Port then."""
 
     def __init__(self, machine: Machine, preset: str = "default") -> None:
-        self.machine = machine
+        self.machine, self.preset = machine, preset
         self.port: PortStandIn = machine.port
         self.world: Any = machine.bitbucket.world
         path = ROOT / "mappings" / machine.product / f"{preset}.yaml"
@@ -78,13 +83,13 @@ class Place:
 
     def resync(self, wanted: str = "full", *, timeout: float = 300.0) -> Run:
         """Ask for a run and wait until it and everything it set off is over."""
-        before = len(self.reports())
         self.machine.bitbucket.forget_requests()
         self.port.forget_requests()
-        assert self.ask(wanted)["did"] == "began"
+        began = self.ask(wanted)
+        assert began["did"] == "began", began
         self.machine.stack.settle(timeout)
-        reports = self.reports()
-        assert len(reports) == before + 1, self.machine.stack.logs()[-4000:]
+        reports = [report for report in self.reports() if report["run"] == began["run"]]
+        assert len(reports) == 1, self.machine.stack.logs()[-4000:]
         return Run(
             reports[-1],
             tuple(self.machine.bitbucket.requests),
@@ -102,15 +107,18 @@ class Place:
 
     # --- another mapping
 
-    def use_mapping(self, text: str, folder: Any) -> None:
-        """Deploy another mapping: from now on every function reads that one."""
-        import yaml
-
+    def use_mapping(self, text: str, folder: Path) -> None:
+        """Deploy another mapping: it travels inside the package's layer."""
         self.mapping = text
-        path = folder / f"mapping-{len(list(folder.iterdir()))}"
-        path.with_suffix(".json").write_text(json.dumps(yaml.safe_load(text)), encoding="utf-8")
+        preset = Path("python", "bitbucket_port", "mappings", self.machine.product, f"{self.preset}.json")
+        changed: dict[Path, Path] = {}
         for function in self.machine.stack.functions.values():
-            function.environment["MAPPING_PRESET"] = str(path)
+            for layer in function.layers:
+                if layer not in changed and (layer / preset).is_file():
+                    changed[layer] = folder / f"layer-{len(list(folder.iterdir()))}"
+                    shutil.copytree(layer, changed[layer])
+                    (changed[layer] / preset).write_text(json.dumps(yaml.safe_load(text)), encoding="utf-8")
+            function.layers = [changed.get(layer, layer) for layer in function.layers]
             function.cool()
 
     # --- what must be in Port
@@ -120,14 +128,21 @@ class Place:
         now = self.machine.stack.clock.now()
         return expected(self.world, self.mapping, now=now, emails=self.port.user_emails)
 
-    def wrong(self, *, besides: tuple[str, ...] = ()) -> list[str]:
-        """How the catalog is not what it must be; ``besides`` are blueprints nobody here cares about."""
-        catalog = {key: one for key, one in self.port.catalog().items() if key[0] not in besides}
-        return differences(shown(catalog), self.right())
+    def wrong(self, *, besides: Collection[str] = (), unmapped: Collection[str] = ()) -> list[str]:
+        """How the catalog is not what it must be.
 
-    def assert_right(self, run: Run | None = None, *, besides: tuple[str, ...] = ()) -> None:
-        """The catalog is what it must be, and nothing is left over on the queues."""
-        assert self.wrong(besides=besides) == [], run and json.dumps(run.report, indent=1)
+        ``besides`` are blueprints and ``unmapped`` properties that are other people's.
+        """
+        catalog = shown({key: one for key, one in self.port.catalog().items() if key[0] not in besides})
+        for entity in catalog.values():
+            for name in unmapped:
+                entity["properties"].pop(name, None)
+        return differences(catalog, self.right())
+
+    def assert_right(self, run: Run, **others: Collection[str]) -> None:
+        """The catalog is what it must be, and nothing is left over on the queues. See ``wrong``."""
+        wrong = self.wrong(**others)
+        assert not wrong, "\n".join([*wrong, json.dumps(run.report)])
         assert not any(self.machine.stack.dead_letters().values())
 
 

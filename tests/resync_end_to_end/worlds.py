@@ -56,6 +56,7 @@ class Size:
 
 WHOLE = Size()
 SMALL = Size(projects=4, repositories=12, pull_requests=60, users=8, crowd=0)
+MEDIUM = Size(projects=8, repositories=24, pull_requests=120, users=12, crowd=0)
 
 
 class _Maker:

@@ -242,7 +242,7 @@ class Applier:
             try:
                 reading = read_now(reader, change, held.granted.item)
             except NotFoundError:
-                return self._missing(change, held, reader)
+                return self._missing(change, held, reader, asked)
             self._believe(change, asked)
             project = self._look_after(reading.parent, change.received)
             mapped = self._mapper.map(change.kind, reading.object, ask=reader.ask)
@@ -269,7 +269,7 @@ class Applier:
 
     # --- what is missing ---------------------------------------------------------------------------------------------
 
-    def _missing(self, change: Change, held: Held, reader: Reader) -> Outcome:
+    def _missing(self, change: Change, held: Held, reader: Reader, asked: float) -> Outcome:
         item, now = held.granted.item, self._clock()
         announced = change.action == "delete" or change.foreign
         if not announced:
@@ -286,7 +286,7 @@ class Applier:
                 raise StillThereError(f"{item.key} was not found, a second look decides", retry_after=wait + 1)
             self._check_container(change, reader)
         version = newest(item.version, change.version, int(change.received * SECOND) if announced else None)
-        return self._removal.settle(held, version, change.received)
+        return self._removal.settle(held, version, change.received, asked)
 
     def _check_container(self, change: Change, reader: Reader) -> None:
         """An answer "not found" counts only while what contains the object answers; refusals rise from the reader."""

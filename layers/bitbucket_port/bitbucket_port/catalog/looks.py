@@ -128,7 +128,7 @@ class Looks:
             try:
                 reading = read_now(self._reader, change, held.granted.item)
             except NotFoundError:
-                return self._missing(self._reader, change, held, removals)
+                return self._missing(self._reader, change, held, removals, asked)
             mapped = self._mapper.map(change.kind, reading.object, ask=self._reader.ask)
             return _Seen(change, Work(held, mapped, refreshed(change, held, reading, asked), reading.facts), reading)
 
@@ -149,7 +149,7 @@ class Looks:
 
     # --- what is missing ---------------------------------------------------------------------------------------------
 
-    def _missing(self, reader: Reader, change: Change, held: Held, removals: Removals) -> _Seen | Outcome:
+    def _missing(self, reader: Reader, change: Change, held: Held, removals: Removals, asked: float) -> _Seen | Outcome:
         item, now = held.granted.item, self._clock()
         below = self._removal.below(item)
         if not item.owns and not below:
@@ -168,8 +168,8 @@ class Looks:
             return Outcome(item.key, "left", "refresh")
         version = newest(item.version, change.version)
         if below:
-            return self._removal.hand_over(held, version, change.received)
-        return _Seen(change, self._removal.work(held, version, change.received), None)
+            return self._removal.hand_over(held, version, change.received, asked)
+        return _Seen(change, self._removal.work(held, version, change.received, asked), None)
 
     def _container_answers(self, reader: Reader, change: Change, since: float) -> bool:
         """An answer "not found" counts only while what contains the object answers; refusals rise from the reader.

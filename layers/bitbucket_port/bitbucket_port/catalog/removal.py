@@ -17,7 +17,11 @@ NOTHING = Mapped(entities=(), problems=(), complete=True)
 
 
 class Removal:
-    """Removes objects; nothing here decides whether one is gone."""
+    """Removes objects; nothing here decides whether one is gone.
+
+    ``asked`` is when Bitbucket was asked, and said that it is. What happened to the object after that is not part of
+    the answer, however long the removal takes; without it nobody asked.
+    """
 
     def __init__(
         self, *, ledger: Ledger, writer: LeasedWriter, followers: Followers, clock: Callable[[], float]
@@ -27,25 +31,30 @@ class Removal:
         self._followers = followers
         self._clock = clock
 
-    def settle(self, held: Held, version: int | None, received: float) -> Outcome:
+    def settle(self, held: Held, version: int | None, received: float, asked: float | None = None) -> Outcome:
         """Remove an object for certain: what hangs below it goes first, by a job when there is anything."""
         if self.has_children(held.granted.item):
-            return self.hand_over(held, version, received)
-        return removed(self._writer.settle(self.work(held, version, received)), held.granted.item)
+            return self.hand_over(held, version, received, asked)
+        return removed(self._writer.settle(self.work(held, version, received, asked)), held.granted.item)
 
-    def hand_over(self, held: Held, version: int | None, received: float) -> Outcome:
+    def hand_over(self, held: Held, version: int | None, received: float, asked: float | None = None) -> Outcome:
         """Have a job remove the object's children, and the object after them."""
-        item, now = held.granted.item, self._clock()
+        item = held.granted.item
+        read_at, refreshed_at = self._times(item, asked)
         facts = replace(item.facts, gone=True)
         self._followers.remove(item.key, facts, version=version)
-        self._writer.commit(held, Commit(item.owns, version, now, now, received, facts))
+        self._writer.commit(held, Commit(item.owns, version, read_at, refreshed_at, received, facts))
         return Outcome(item.key, "deleting", "refresh")
 
-    def work(self, held: Held, version: int | None, received: float) -> Work:
+    def work(self, held: Held, version: int | None, received: float, asked: float | None = None) -> Work:
         """What there is to do for an object that nothing hangs below."""
-        now = self._clock()
-        result = Recorded("refresh", version=version, read_at=now, refreshed_at=now, received=received)
+        read_at, refreshed_at = self._times(held.granted.item, asked)
+        result = Recorded("refresh", version=version, read_at=read_at, refreshed_at=refreshed_at, received=received)
         return Work(held, NOTHING, result, replace(held.granted.item.facts, gone=True))
+
+    def _times(self, item: ObjectItem, asked: float | None) -> tuple[float, float]:
+        """``read_at`` and ``refreshed_at`` of something removed."""
+        return (self._clock(), item.refreshed_at) if asked is None else (asked, asked)
 
     def below(self, item: ObjectItem) -> dict[str, int]:
         """How many entities hang below an object, by blueprint."""
