@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from local.aws.asking import SERVICES
+from local.aws.moto_tables import look_only_where_asked
 from local.clock import Clock, rule_this_process
 
 VISIBILITY_LIMIT = 43_200
@@ -47,6 +48,7 @@ def live_in(clock: Clock) -> None:
             utils.method_names_from_class: functools.cache(utils.method_names_from_class),
         },
     )
+    look_only_where_asked()
     _let_go_of_what_is_too_old(clock)
     _count_invisibility_from_the_receive(clock)
 
