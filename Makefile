@@ -29,7 +29,7 @@ run: .venv/installed
 	@$(BIN)/python -m local $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/installed validate
 	$(BIN)/ruff check .

@@ -26,17 +26,21 @@ POLLING = ("sqs:ReceiveMessage", "sqs:GetQueueAttributes")
 ENDS = ("sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 """What comes last of a message, by Lambda or by the function: done, or to be tried again."""
 
+AT_ONCE_SECONDS = 4.0
+"""Simulated seconds in which a delivery that waits for nothing is handled."""
+
 
 @dataclass(frozen=True)
 class Death:
     """A function dies: ``delivery`` is the number of the one that makes it work, ``fault`` strikes it there.
 
-    ``changes`` are the calls that had changed something outside when it died: the same for deaths that nobody outside
-    can tell apart.
+    ``later``: only after the clock was put forward. ``changes`` are the calls that had changed something outside when
+    it died: the same for deaths that nobody outside can tell apart.
     """
 
     delivery: int
     fault: Fault
+    later: bool
     function: str
     changes: tuple[str, ...]
 
@@ -66,9 +70,10 @@ class Recorder:
 
     def deaths(self, delivery: int) -> Iterator[Death]:
         """The deaths in what was recorded since ``outside.forget``, while one delivery was handled."""
-        seen: Counter[tuple[str, ...]] = Counter()
+        calls, seen = self.outside.calls(), Counter[tuple[str, ...]]()
         so_far: dict[str, tuple[str, ...]] = {}
-        for call in self.outside.calls():
+        for call in calls:
+            later = call.at - calls[0].at > AT_ONCE_SECONDS
             if call.function not in self._queue_functions or call.action in POLLING:
                 continue
             resource = call.resources[0] if call.service == "sqs" else ""
@@ -77,13 +82,13 @@ class Recorder:
             name = self._names[call.function]
             if call.function not in so_far:
                 so_far[call.function] = ()
-                yield Death(delivery, _fault("kill before", call, resource, seen[same]), name, ())
+                yield Death(delivery, _fault("kill before", call, resource, seen[same]), later, name, ())
             if call.by_service:
-                yield Death(delivery, _fault("kill before", call, resource, seen[same]), name, ("done",))
+                yield Death(delivery, _fault("kill before", call, resource, seen[same]), later, name, ("done",))
             elif not call.action.startswith(READS):
                 so_far[call.function] += (call.action,)
                 fault = _fault("kill after", call, resource, seen[same])
-                yield Death(delivery, fault, name, so_far[call.function])
+                yield Death(delivery, fault, later, name, so_far[call.function])
             if call.action in ENDS:
                 del so_far[call.function]
 

@@ -2,10 +2,11 @@
 
 The calls come from a recording of the story, so that a new one is covered without touching this file (``kills``: what
 counts as a death, and which are alike). Deliveries are shuffled and come twice; those that follow a death meet what the
-dead one left when its lease has run out, or, every fourth time, the lease itself (then they all wait and try again).
+dead one left when its lease has run out, or, every sixth time, the lease itself (then they all wait and try again).
 
-Of deaths that are alike, in the stories of one product, one is met alone; and every story has a run with a death in
-each of its functions at once. With the variable EVERY_KILL set, every story meets each of its own alone.
+Of deaths that are alike one is met alone, whichever product's story has it, and no story meets more than a few; and
+every story has a run, with one product, with a death in each of its functions at once. With the variable EVERY_KILL
+set, every story of both products meets each of its own alone, which takes an hour.
 """
 
 from __future__ import annotations
@@ -34,22 +35,26 @@ PLAYED = [
     if product in story.products
 ]
 AT_ONCE_SECONDS = 3.0
-"""How long to wait for a death before the other deliveries come; one that needs the clock put forward comes later."""
-LEASE_AND_MORE = 61.0
-"""Simulated seconds after which nobody holds anything of a live delivery's."""
+"""How long to wait for a death before the other deliveries come."""
+STEPS, STEP_SECONDS = 45, 2.0
+"""How far to put the clock forward for a death that needs it: beyond a second look, in simulated seconds."""
+LEASE_AND_MORE = 331.0
+"""Simulated seconds after which no lease is left: a job's are the longest."""
+MOST_ALONE = 2
+"""Deaths met alone in one story; those that are left for later are met in the next stories that have them, too."""
 TRIES = 3
 """A death may be missed, when functions took turns otherwise than in the recording; then the story is told again."""
 
 
 class Theatre:
-    """One product's stack, on which stories are played again and again."""
+    """One product's stack, on which stories are played again and again; ``met`` are the deaths that were met alone."""
 
-    def __init__(self, machine: Machine, moto: Moto) -> None:
+    def __init__(self, machine: Machine, moto: Moto, met: set[tuple[str, ...]]) -> None:
         self.machine = machine
         self.recorder = Recorder(machine, moto)
         self.outside = self.recorder.outside
         self.numbers, self.turns = count(1), count()
-        self.met: set[tuple[str, ...]] = set()
+        self.met = met
         self.kills = 0
 
     def begin(self, story: Story) -> tuple[Stage, list[Webhook]]:
@@ -73,10 +78,11 @@ class Theatre:
         return list({(death.function, death.changes): death for death in reversed(found)}.values())[::-1]
 
     def not_met(self, deaths: list[Death]) -> list[Death]:
-        """One of each kind that no story had so far."""
+        """One of each kind that no story had so far, as many as one story takes."""
         new = {death.kind: death for death in reversed(deaths) if death.kind not in self.met}
-        self.met |= new.keys()
-        return list(new.values())
+        chosen = random.Random(self.machine.product).sample(sorted(new), min(len(new), MOST_ALONE))
+        self.met.update(chosen)
+        return [new[kind] for kind in chosen]
 
     def play(self, story: Story, *deaths: Death) -> int:
         """Tell the story with these deaths; returns how many came about."""
@@ -88,8 +94,8 @@ class Theatre:
             self.outside.fault(death.fault)
         try:
             assert set(self.machine.send(deliveries[first : first + 1])) == {202}
-            self._wait()
-            self.machine.stack.clock.advance(LEASE_AND_MORE if next(self.turns) % 4 else 0.0)
+            self._wait(deaths[0].later)
+            self.machine.stack.clock.advance(LEASE_AND_MORE if next(self.turns) % 6 else 0.0)
             self.machine.tell(deliveries[first + 1 :])
             struck = len(deaths) - len(self.outside.faults_left())
         finally:
@@ -98,7 +104,14 @@ class Theatre:
         self.kills += struck
         return struck
 
-    def _wait(self) -> None:
+    def _wait(self, later: bool) -> None:
+        """Until the deaths came about, or it is clear that they need what is still to be delivered."""
+        if later:
+            for _ in range(STEPS):
+                if not self.outside.faults_left():
+                    break
+                self.machine.stack.pass_time(STEP_SECONDS)
+            return
         end = time.monotonic() + AT_ONCE_SECONDS
         while self.outside.faults_left() and time.monotonic() < end:
             time.sleep(0.02)
@@ -111,7 +124,9 @@ def wrong(stage: Stage) -> list[str]:
 
 @pytest.fixture(scope="module")
 def theatres(deploy: Deploy, moto: Moto) -> Iterator[dict[Product, Theatre]]:
-    made: dict[Product, Theatre] = {"cloud": Theatre(deploy("cloud"), moto), "server": Theatre(deploy("server"), moto)}
+    met: set[tuple[str, ...]] = set()
+    products: tuple[Product, ...] = ("cloud", "server")
+    made = {product: Theatre(deploy(product), moto, met) for product in products}
     yield made
     print({product: theatre.kills for product, theatre in made.items()})
 
@@ -126,7 +141,8 @@ def test_a_death_anywhere_in_a_story_changes_nothing_in_the_end(
     for _ in range(TRIES):
         alone = [death for death in alone if not theatre.play(story, death)]
     assert alone == [], "these never came about"
-    assert several(theatre, story, deaths) > 0
+    if EVERY or product == story.products[0]:
+        assert several(theatre, story, deaths) > 0
     assert not any(theatre.machine.stack.dead_letters().values())
 
 

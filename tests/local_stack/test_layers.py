@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -143,8 +144,9 @@ def test_what_sam_builds_is_still_for_lambda(target: str) -> None:
     make = shutil.which("make")
     assert make
     makefile = ROOT / "layers/dependencies/Makefile"
-    command = [make, "--makefile", str(makefile), *target.split(), "ARTIFACTS_DIR=/nowhere"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = [make, "--no-print-directory", "--makefile", str(makefile), *target.split(), "ARTIFACTS_DIR=/nowhere"]
+    environment = {"PATH": os.environ["PATH"]}  # Not the flags of a make that runs this test.
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     if target == "sources":
         assert Path(told.strip()) == makefile.parent
     else:

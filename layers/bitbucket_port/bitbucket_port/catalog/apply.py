@@ -21,7 +21,7 @@ from bitbucket_port.catalog.held import (
     newest,
     unchanged,
 )
-from bitbucket_port.catalog.items import Facts, Guard, ObjectItem
+from bitbucket_port.catalog.items import UNKNOWN, Facts, Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.looks import SECOND_LOOK_SECONDS, Looks, read_now, refreshed
 from bitbucket_port.catalog.outcome import Outcome, Removals
@@ -131,7 +131,7 @@ class Applier:
             or change.reduced
             or self._clock() - change.received > OLD_DELIVERY_SECONDS
             or (container is not None and (not container.applied or container.facts.gone))
-            or (container is not None and self._named_otherwise(change, container))
+            or (container is not None and (_changes_name(container) or self._named_otherwise(change, container)))
             or bool(self._mapper.payload_gaps(change.kind, change.object))
         )
 
@@ -330,6 +330,15 @@ class Applier:
 def _tied(known: int, version: int) -> bool:
     """Whether two versions cannot be told apart: equal, or the payload's is cut to a second (Data Center 10)."""
     return known == version or (version % SECOND == 0 and known // SECOND == version // SECOND)
+
+
+def _changes_name(container: ObjectItem) -> bool:
+    """Whether somebody is giving its entity another identifier, or died over it.
+
+    A payload may still say the old name, and so does the ledger until that is done: what relates to the old identifier
+    would bring it back.
+    """
+    return container.lease is not None and UNKNOWN in container.owns.values()
 
 
 def _hint(key: SourceKey, address: Address, received: float) -> Change:
