@@ -4,7 +4,7 @@ The calls come from a recording of the story, so that a new one is covered witho
 counts as a death, and which are alike). Deliveries are shuffled and come twice; those that follow a death meet what the
 dead one left when its lease has run out, or, every sixth time, the lease itself (then they all wait and try again).
 
-Of deaths that are alike one is met alone, whichever product's story has it, and no story meets more than a few; and
+Of deaths that are alike one is met alone, whichever product's story has it, and no story meets more than one; and
 every story has a run, with one product, with a death in each of its functions at once. With the variable EVERY_KILL
 set, every story of both products meets each of its own alone, which takes an hour.
 """
@@ -40,8 +40,8 @@ STEPS, STEP_SECONDS = 45, 2.0
 """How far to put the clock forward for a death that needs it: beyond a second look, in simulated seconds."""
 LEASE_AND_MORE = 331.0
 """Simulated seconds after which no lease is left: a job's are the longest."""
-MOST_ALONE = 2
-"""Deaths met alone in one story; those that are left for later are met in the next stories that have them, too."""
+MOST_ALONE = 1
+"""Deaths met alone in one story; those that are left are met in the next stories that have them, too."""
 TRIES = 3
 """A death may be missed, when functions took turns otherwise than in the recording; then the story is told again."""
 
