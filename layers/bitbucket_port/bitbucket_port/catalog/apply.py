@@ -237,7 +237,7 @@ class Applier:
             try:
                 reading = self._read(reader, change, granted.item)
             except NotFoundError:
-                return self._missing(change, held, reader)
+                return self._missing(change, held, reader, asked)
             self._believe(change, asked)
             project = self._look_after(reading.parent, change.received)
             outcome = self._writer.settle(
@@ -284,7 +284,7 @@ class Applier:
 
     # --- what is missing ---------------------------------------------------------------------------------------------
 
-    def _missing(self, change: Change, held: Held, reader: Reader) -> Outcome:
+    def _missing(self, change: Change, held: Held, reader: Reader, asked: float) -> Outcome:
         item, now = held.granted.item, self._clock()
         announced = change.action == "delete" or change.foreign
         if not announced:
@@ -301,7 +301,7 @@ class Applier:
                 raise StillThereError(f"{item.key} was not found, a second look decides", retry_after=wait + 1)
             self._check_container(change, reader)
         version = newest(item.version, change.version, int(change.received * SECOND) if announced else None)
-        return self._removal.settle(held, version, change.received)
+        return self._removal.settle(held, version, change.received, asked=asked)
 
     def _check_container(self, change: Change, reader: Reader) -> None:
         """An answer "not found" counts only while what contains the object answers; refusals rise from the reader."""

@@ -16,7 +16,11 @@ NOTHING = Mapped(entities=(), problems=(), complete=True)
 
 
 class Removal:
-    """Removes objects; nothing here decides whether one is gone."""
+    """Removes objects; nothing here decides whether one is gone.
+
+    ``asked`` is when Bitbucket was asked, and said that it is. What is told of the object after that is not part of the
+    answer, however long the removal takes; None: nobody asked.
+    """
 
     def __init__(
         self, *, ledger: Ledger, writer: LeasedWriter, followers: Followers, clock: Callable[[], float]
@@ -26,15 +30,16 @@ class Removal:
         self._followers = followers
         self._clock = clock
 
-    def settle(self, held: Held, version: int | None, received: float) -> Outcome:
+    def settle(self, held: Held, version: int | None, received: float, *, asked: float | None = None) -> Outcome:
         """Remove an object for certain: what hangs below it goes first, by a job when there is anything."""
-        item, now = held.granted.item, self._clock()
+        item = held.granted.item
         facts = replace(item.facts, gone=True)
-        result = Recorded("refresh", version=version, read_at=now, refreshed_at=now, received=received)
+        read_at, refreshed_at = (self._clock(), item.refreshed_at) if asked is None else (asked, asked)
         if self.has_children(item):
             self._followers.remove(item.key, facts, version=version)
-            self._writer.commit(held, Commit(item.owns, version, now, now, received, facts))
+            self._writer.commit(held, Commit(item.owns, version, read_at, refreshed_at, received, facts))
             return Outcome(item.key, "deleting", "refresh")
+        result = Recorded("refresh", version=version, read_at=read_at, refreshed_at=refreshed_at, received=received)
         outcome = self._writer.settle(held, NOTHING, result, facts=facts)
         return replace(outcome, result="deleted" if item.owns else "absent")
 
