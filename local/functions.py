@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,15 @@ class Function:
         self._stopped = False
         self.invocations = 0
         self.cold_starts = 0
+
+    @property
+    def layers(self) -> Sequence[Path]:
+        """Folders like ``/opt``; may be replaced, and the next cold start has the new ones."""
+        return self._configuration.layers
+
+    @layers.setter
+    def layers(self, layers: Sequence[Path]) -> None:
+        self._configuration = replace(self._configuration, layers=layers)
 
     def invoke(self, event: Any) -> Any:
         """The handler's result.

@@ -137,6 +137,8 @@ class Stack:
             self._watcher.stop()
         for poller in self._pollers:
             poller.end()
+        if self._schedules:
+            self._schedules.end()
         # A function that is in the middle of something is killed, so that nobody waits for it.
         for function in self.functions.values():
             function.stop()

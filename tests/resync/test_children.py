@@ -47,6 +47,9 @@ class Mapper:
     def payload_gaps(self, kind: Kind, obj: JsonObject) -> list[str]:
         return []
 
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: object) -> Mapped:
+        return self.map(kind, obj, ask=ask)
+
 
 @dataclass
 class World:

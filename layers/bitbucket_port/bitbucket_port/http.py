@@ -95,6 +95,30 @@ class Response:
         return self.content.decode("utf-8-sig", errors="replace")
 
 
+def wait_told(headers: Mapping[str, str], status: int, now: float) -> float | None:
+    """Seconds until the server wants to hear from us again, capped; None when it does not say.
+
+    ``Retry-After`` is seconds or a date. ``X-RateLimit-Reset`` is seconds left on Bitbucket Cloud and a point in time
+    on Port; it counts only on a 429, because every good answer carries it too. ``headers`` must not mind upper case;
+    ``now`` in epoch seconds.
+    """
+    text = headers.get("retry-after")
+    if text is None and status == 429:
+        text = headers.get("x-ratelimit-reset")
+    if not text:
+        return None
+    try:
+        wait = float(text)
+    except ValueError:
+        try:
+            wait = parsedate_to_datetime(text).timestamp() - now
+        except ValueError:
+            return None
+    if _FIRST_EPOCH < wait < 10 * _FIRST_EPOCH:
+        wait -= now
+    return min(max(wait, 0.1), LONGEST_WAIT) if wait == wait else None  # noqa: PLR0124 - "nan" is a float too
+
+
 def path_of(*segments: str | int) -> str:
     """The segments as a URL path, each percent-encoded completely; refuses those a URL would swallow or climb with."""
     for segment in segments:
@@ -108,8 +132,9 @@ class HttpClient:
 
     ``headers`` is asked before every attempt, so that a rotated or refreshed credential takes effect in a retry.
     ``throttled`` is told of every 429 with the seconds the server wants us to wait (None: not said) and answers how
-    long to wait really; 0 means "another credential is in place, go on". ``deadline`` may be replaced at any time: one
-    client lives as long as its Lambda environment. ``sent`` counts requests on the wire.
+    long to wait really; 0 means "another credential is in place, go on". ``answered`` is told the headers and status of
+    every answer, before ``throttled`` is. ``deadline`` may be replaced at any time: one client lives as long as its
+    Lambda environment. ``sent`` counts requests on the wire.
     """
 
     def __init__(
@@ -122,6 +147,7 @@ class HttpClient:
         session: requests.Session | None = None,
         name: str,
         throttled: Callable[[float | None], float | None] | None = None,
+        answered: Callable[[Mapping[str, str], int], None] | None = None,
         verify: bool | str = True,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
@@ -141,6 +167,7 @@ class HttpClient:
         self._headers = headers
         self._timeout = timeout
         self._throttled = throttled
+        self._answered = answered
         self._verify = verify
         self._sleep = sleep
         self._now = now
@@ -181,7 +208,7 @@ class HttpClient:
             error = self._error_of(method, url, response)
             if response.status < 400 or not isinstance(error, TransientError) or response.status == 401:
                 raise error
-            wait = self._wait_of(response)
+            wait = wait_told(response.headers, response.status, self._now())
             if response.status == 429:
                 wait = self._throttled(wait) if self._throttled else wait
                 if wait == 0 and retry:
@@ -216,21 +243,24 @@ class HttpClient:
         left = self.deadline.left()
         if left < SPARE_TIME:
             raise TransientError(f"no time left for asking {self.name}", retry_after=0)
-        self.sent += 1
         connect, read = self._timeout
+        headers = {"User-Agent": f"bitbucket-port/{__version__}"} | (self._headers() if self._headers else {})
+        self.sent += 1
         try:
             with self._session.request(
                 method,
                 url,
                 params=params,
                 json=json,
-                headers={"User-Agent": f"bitbucket-port/{__version__}"} | (self._headers() if self._headers else {}),
+                headers=headers,
                 auth=_keep_headers,
                 timeout=(min(connect, left), min(read, left)),
                 allow_redirects=False,
                 verify=self._verify,
                 stream=True,
             ) as answer:
+                if self._answered:
+                    self._answered(answer.headers, answer.status_code)
                 return Response(answer.status_code, answer.headers, self._body(answer), self.name)
         except requests.RequestException as error:
             raise _ConnectionTrouble.of(error, self.name) from None
@@ -267,28 +297,6 @@ class HttpClient:
         if seconds + SPARE_TIME > self.deadline.left():
             raise TransientError(why, retry_after=seconds)
         self._sleep(seconds)
-
-    def _wait_of(self, response: Response) -> float | None:
-        """Seconds until the server wants to hear from us again, capped; None when it does not say.
-
-        ``Retry-After`` is seconds or a date. ``X-RateLimit-Reset`` is seconds left on Bitbucket Cloud and a point in
-        time on Port; it counts only on a 429, because every good answer carries it too.
-        """
-        text = response.headers.get("retry-after")
-        if text is None and response.status == 429:
-            text = response.headers.get("x-ratelimit-reset")
-        if not text:
-            return None
-        try:
-            wait = float(text)
-        except ValueError:
-            try:
-                wait = parsedate_to_datetime(text).timestamp() - self._now()
-            except ValueError:
-                return None
-        if _FIRST_EPOCH < wait < 10 * _FIRST_EPOCH:
-            wait -= self._now()
-        return min(max(wait, 0.1), LONGEST_WAIT) if wait == wait else None  # noqa: PLR0124 - "nan" is a float too
 
     def _error_of(self, method: str, url: str, response: Response) -> BitbucketPortError:
         status = response.status

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bitbucket_port.port.stored import is_found_by_port, normal_form
+
 Product = Literal["cloud", "server"]
 Kind = Literal["project", "repository", "pull-request", "user"]
 JsonObject = dict[str, Any]
@@ -50,23 +52,29 @@ class Address:
 
     Cloud: ``repository`` is the ``{uuid}`` (or the slug where an old payload lacks it), ``project`` the project key.
     Data Center: ``project`` is the project key (``~user`` for a personal project), ``repository`` the slug.
-    ``number`` is the pull request's id.
+    ``number`` is the pull request's id, ``user`` a Cloud account's ``{uuid}`` or a Data Center user's slug.
     """
 
     project: str | None = None
     repository: str | None = None
     number: int | None = None
+    user: str | None = None
 
     def to_json(self) -> JsonObject:
         """Only the fields that are set."""
-        pairs = {"project": self.project, "repository": self.repository, "number": self.number}
+        pairs = {"project": self.project, "repository": self.repository, "number": self.number, "user": self.user}
         return {name: value for name, value in pairs.items() if value is not None}
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Address:
         """The inverse of ``to_json``."""
         number = value.get("number")
-        return cls(value.get("project"), value.get("repository"), int(number) if number is not None else None)
+        return cls(
+            value.get("project"),
+            value.get("repository"),
+            int(number) if number is not None else None,
+            value.get("user"),
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,6 +107,7 @@ class Entity:
     identifier: str | JsonObject
     fields: JsonObject = field(default_factory=dict)
     failed: tuple[str, ...] = ()
+    _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> EntityKey:
@@ -114,12 +123,32 @@ class Entity:
 
     @property
     def content_hash(self) -> str:
-        """Equal for entities that would be written alike."""
-        return digest(self.fields)
+        """Equal for entities that are the same in Port: a digest of the fields as Port can be expected to show them.
+
+        What it may show otherwise (what it finds itself by a search query, a moment's microseconds) has a digest of its
+        own behind the first. Found out once: ``fields`` is never changed.
+        """
+        if not self._hash:
+            self._hash.append(self._digested())
+        return self._hash[0]
+
+    def _digested(self) -> str:
+        exact = normal_form(self.fields, exact=True)
+        coarse = normal_form(self.fields)
+        found = {name for name, value in exact.items() if is_found_by_port(name, value)}
+        rest = {name: value for name, value in exact.items() if name in found or value != coarse[name]}
+        told = digest({name: value for name, value in coarse.items() if name not in found})
+        return f"{told}.{digest(rest)}" if rest else told
 
     def to_port(self) -> JsonObject:
         """The body of an entity in Port's API."""
         return {"identifier": self.identifier, **self.fields}
+
+
+def comparable(content: str) -> str | None:
+    """The part of a content hash that must be the digest of what Port shows; None while the content is unknown."""
+    told = content.partition(".")[0]
+    return None if told == "?" else told
 
 
 def digest(value: Any) -> str:

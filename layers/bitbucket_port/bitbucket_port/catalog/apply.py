@@ -15,6 +15,7 @@ from bitbucket_port.catalog.held import (
     LeasedWriter,
     Recorded,
     Timing,
+    Work,
     left_alone,
     new_entities,
     newest,
@@ -22,8 +23,9 @@ from bitbucket_port.catalog.held import (
 )
 from bitbucket_port.catalog.items import UNKNOWN, Facts, Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
-from bitbucket_port.catalog.outcome import Outcome
-from bitbucket_port.catalog.outside import Followers, Mapper, Reader, Reading, Writer
+from bitbucket_port.catalog.looks import SECOND_LOOK_SECONDS, Looks, read_now, refreshed
+from bitbucket_port.catalog.outcome import Outcome, Removals
+from bitbucket_port.catalog.outside import Ask, Followers, Mapper, Reader, Writer
 from bitbucket_port.catalog.page import PageEntry, Pages
 from bitbucket_port.catalog.removal import Removal
 from bitbucket_port.catalog.settle import BUSY_SECONDS, WriteOptions
@@ -34,7 +36,6 @@ from bitbucket_port.webhooks.change import Change
 
 OLD_DELIVERY_SECONDS = 600.0
 BURST_SECONDS = 2.0
-SECOND_LOOK_SECONDS = 60.0
 LOOKS = 6
 SECOND = 1_000_000
 
@@ -78,6 +79,9 @@ class Applier:
         )
         self._removal = Removal(ledger=ledger, writer=self._writer, followers=followers, clock=clock)
         self._pages = Pages(ledger=ledger, mapper=mapper, reader=reader, writer=self._writer)
+        self._looks = Looks(
+            ledger=ledger, mapper=mapper, reader=reader, writer=self._writer, removal=self._removal, clock=clock
+        )
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
@@ -163,11 +167,13 @@ class Applier:
             return None
         with lease as held:
             return self._writer.settle(
-                held,
-                mapped,
-                Recorded("payload", version=version, read_at=now, received=change.received),
-                facts=self._facts_of(change.key, change.address, change.object or {}),
-                intended=intents,
+                Work(
+                    held,
+                    mapped,
+                    Recorded("payload", version=version, read_at=now, received=change.received),
+                    self._facts_of(change.key, change.address, change.object or {}),
+                    tuple(intents),
+                )
             )
 
     def _apply_blind(self, change: Change, item: ObjectItem) -> Outcome | None:
@@ -232,26 +238,15 @@ class Applier:
         if rewrite:
             lease.granted = replace(lease.granted, taken_over=True)
         with lease as held:
-            granted = held.granted
             asked = self._clock()
             try:
-                reading = self._read(reader, change, granted.item)
+                reading = read_now(reader, change, held.granted.item)
             except NotFoundError:
                 return self._missing(change, held, reader, asked)
             self._believe(change, asked)
             project = self._look_after(reading.parent, change.received)
-            outcome = self._writer.settle(
-                held,
-                self._mapper.map(change.kind, reading.object, ask=reader.ask),
-                Recorded(
-                    "refresh",
-                    version=newest(granted.item.version, reading.version, change.version),
-                    read_at=asked,
-                    refreshed_at=asked,
-                    received=max(change.received, granted.item.received),
-                ),
-                facts=reading.facts,
-            )
+            mapped = self._mapper.map(change.kind, reading.object, ask=reader.ask)
+            outcome = self._writer.settle(Work(held, mapped, refreshed(change, held, reading, asked), reading.facts))
         return replace(outcome, parent=project)
 
     def _look_after(self, project: tuple[SourceKey, Address] | None, received: float) -> Outcome | None:
@@ -266,16 +261,6 @@ class Applier:
             return self.apply(_hint(*project, received))
         except PermanentError as error:
             return Outcome(project[0], "unreadable", problems=(str(error),))
-
-    def _read(self, reader: Reader, change: Change, item: ObjectItem) -> Reading:
-        """The object now, under the address of the event or the one we know, whichever is still good."""
-        addresses = list(dict.fromkeys([change.address, item.facts.address or change.address]))
-        for address in addresses[:-1]:
-            try:
-                return reader.read(change.key, address)
-            except NotFoundError:
-                continue
-        return reader.read(change.key, addresses[-1])
 
     def _believe(self, change: Change, now: float) -> None:
         """A delete event whose object is still there may only be ahead of Bitbucket's own copies."""
@@ -301,7 +286,7 @@ class Applier:
                 raise StillThereError(f"{item.key} was not found, a second look decides", retry_after=wait + 1)
             self._check_container(change, reader)
         version = newest(item.version, change.version, int(change.received * SECOND) if announced else None)
-        return self._removal.settle(held, version, change.received, asked=asked)
+        return self._removal.settle(held, version, change.received, asked)
 
     def _check_container(self, change: Change, reader: Reader) -> None:
         """An answer "not found" counts only while what contains the object answers; refusals rise from the reader."""
@@ -327,9 +312,19 @@ class Applier:
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
-    def apply_page(self, entries: Sequence[PageEntry], *, asked: float) -> list[Outcome]:
+    def apply_page(
+        self, entries: Sequence[PageEntry], *, asked: float, removals: Removals = "allow", ask: Ask | None = None
+    ) -> list[Outcome]:
         """See ``Pages.apply``."""
-        return self._pages.apply(entries, asked=asked)
+        return self._pages.apply(entries, asked=asked, removals=removals, ask=ask)
+
+    def look(self, change: Change, *, removals: Removals) -> Outcome:
+        """See ``Looks.look``."""
+        return self._looks.look(change, removals=removals)
+
+    def look_all(self, changes: Sequence[Change], *, removals: Removals) -> list[Outcome]:
+        """See ``Looks.look_all``."""
+        return self._looks.look_all(changes, removals=removals)
 
 
 def _tied(known: int, version: int) -> bool:

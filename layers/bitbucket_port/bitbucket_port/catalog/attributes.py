@@ -48,6 +48,7 @@ def entity_item(attributes: Attributes) -> EntityItem:
         sources=frozenset(attributes.get("sources", {}).get("SS", ())),
         ours=None if ours is None else bool(ours["BOOL"]),
         deleting=_lease(attributes.get("deleting")),
+        accepted=attributes["accepted"]["S"] if "accepted" in attributes else None,
     )
 
 

@@ -38,6 +38,9 @@ class Facts:
 
     ``full_name`` is ``workspace/slug`` or ``PROJ/slug``; for a pull request that of its repository, so that it shows
     which pull requests were mapped before a rename. ``project`` is the project's key.
+
+    ``listed`` and ``commit`` spare file reads: what a list showed of the repository (a digest) when it was mapped, and
+    the head of its main branch then. Empty where it was mapped from anything else.
     """
 
     address: Address | None = None
@@ -45,10 +48,12 @@ class Facts:
     project: str = ""
     main_branch: str = ""
     gone: bool = False
+    listed: str = ""
+    commit: str = ""
 
     def to_json(self) -> JsonObject:
         """Only what is known."""
-        pairs: JsonObject = {"full_name": self.full_name, "project": self.project, "main_branch": self.main_branch}
+        pairs: JsonObject = {name: getattr(self, name) for name in _TEXTS}
         found = {name: value for name, value in pairs.items() if value}
         if self.address:
             found["address"] = self.address.to_json()
@@ -66,7 +71,12 @@ class Facts:
             value.get("project", ""),
             value.get("main_branch", ""),
             bool(value.get("gone")),
+            value.get("listed", ""),
+            value.get("commit", ""),
         )
+
+
+_TEXTS = ("full_name", "project", "main_branch", "listed", "commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +113,16 @@ class ObjectItem:
 
 @dataclass(frozen=True, slots=True)
 class EntityItem:
-    """Which objects make an entity, and whether it is ours to delete (None: not decided yet)."""
+    """Which objects make an entity, and whether it is ours to delete (None: not decided yet).
+
+    ``accepted``: how Port showed it right after we wrote it, where that is not what its content hashes say
+    (``resync.drift.acceptance``).
+    """
 
     sources: frozenset[str] = frozenset()
     ours: bool | None = None
     deleting: Lease | None = None
+    accepted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

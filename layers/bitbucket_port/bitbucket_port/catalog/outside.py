@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bitbucket_port.port.client import Deleted, Written
 
 
+Ask = Callable[["Question"], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What we know of an object at a moment, in the shape of Bitbucket's REST API.
@@ -45,8 +48,11 @@ class Reader(Protocol):
 class Mapper(Protocol):
     """The mapping, applied to one object."""
 
-    def map(self, kind: Kind, obj: JsonObject, *, ask: Callable[[Question], bool] | None) -> Mapped:
+    def map(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
         """The entities the object makes."""
+
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
+        """What the object would make if nothing ever left the catalog by age (``closedWithinDays``)."""
 
     def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
         """The entities of a payload as far as it goes: what it does not carry is left out."""

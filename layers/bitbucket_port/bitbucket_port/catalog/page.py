@@ -2,25 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 
-from bitbucket_port.catalog.held import LeasedWriter, Recorded, left_alone, new_entities, newest, unchanged
-from bitbucket_port.catalog.items import Guard, ObjectItem
+from bitbucket_port.catalog.facts import with_main_branch
+from bitbucket_port.catalog.held import (
+    CONTAINERS,
+    LeasedWriter,
+    Recorded,
+    Work,
+    failed,
+    left_alone,
+    new_entities,
+    newest,
+    unchanged,
+)
+from bitbucket_port.catalog.items import UNKNOWN, Facts, Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
-from bitbucket_port.catalog.outcome import Outcome
-from bitbucket_port.catalog.outside import Mapper, Reader, Reading
-from bitbucket_port.objects import SourceKey
+from bitbucket_port.catalog.outcome import Outcome, Removals
+from bitbucket_port.catalog.outside import Ask, Mapper, Reader, Reading
+from bitbucket_port.catalog.share import concerns_all, is_search
+from bitbucket_port.errors import BitbucketPortError, TransientError
+from bitbucket_port.mapping.model import Mapped
+from bitbucket_port.objects import EntityKey, SourceKey
+
+_logger = logging.getLogger(__name__)
 
 MARGIN_SECONDS = 60.0
+WRITTEN_AT_ONCE = 40
+"""Entities of one turn: two of Port's bulks, so that no lease is held for longer than a live event waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """One object of a listing: its key and what the listing said."""
+    """One object of a listing: its key and what the listing said.
+
+    ``enrich`` reads what the mapping wants and a listing cannot give (files), returning the whole reading. It is
+    called only where the ledger does not know this state of the object already: another ``facts.commit`` or
+    ``facts.listed`` than recorded, an entity that has to be written anyway, or somebody who died while writing.
+    """
 
     key: SourceKey
     reading: Reading
+    enrich: Callable[[], Reading] | None = None
+
+
+@dataclass(frozen=True)
+class _Due:
+    """An object that differs from what the ledger knows of it."""
+
+    item: ObjectItem
+    reading: Reading
+    mapped: Mapped
+    made: frozenset[EntityKey]
+    owned: frozenset[EntityKey]
+
+    @property
+    def weight(self) -> int:
+        owns = self.item.owns
+        differing = {one.key for one in self.mapped.entities if owns.get(str(one.key)) != one.content_hash}
+        return max(1, len(differing))
+
+
+@dataclass
+class _Turn:
+    """Objects that are written together. No two of them have to do with one entity: then the order would matter."""
+
+    dues: list[_Due] = field(default_factory=list)
+    weight: int = 0
+
+    def add(self, due: _Due) -> None:
+        self.dues.append(due)
+        self.weight += due.weight
+
+    def meets(self, due: _Due) -> bool:
+        keys = due.made | due.owned
+        return any(not keys.isdisjoint(one.made | one.owned) for one in self.dues)
+
+    def waits_for(self, due: _Due) -> bool:
+        """Whether the object gives up an entity that one of these becomes: only after it a rename is possible."""
+        frees, takes = due.owned - due.made, due.made - due.owned
+        return any(not frees.isdisjoint(one.made) for one in self.dues) and all(
+            takes.isdisjoint(one.owned | one.made) for one in self.dues
+        )
 
 
 class Pages:
@@ -32,32 +98,162 @@ class Pages:
         self._reader = reader
         self._writer = writer
 
-    def apply(self, entries: Sequence[PageEntry], *, asked: float) -> list[Outcome]:
-        """Bring the objects of one page of a listing, asked for at ``asked``, into the catalog.
+    def apply(
+        self, entries: Sequence[PageEntry], *, asked: float, removals: Removals = "allow", ask: Ask | None = None
+    ) -> list[Outcome]:
+        """Bring the objects of one page of a listing, asked for at ``asked``, into the catalog; one outcome each.
 
-        What a live event touched since a minute before is left alone ("left"), as is what somebody is writing now.
+        What a live event touched since a minute before and the page shows otherwise is left alone ("left"), as is what
+        somebody is writing now. ``removals="defer"`` writes everything but deletes nothing: such entities stay owned
+        and are ``planned``. ``ask`` answers the mapping's questions instead of the reader.
+
+        An object that fails is "failed", the others are done. Raises TransientError where all that is left would fail;
+        what was done by then counts as unchanged when the page is read again.
         """
-        items = self._ledger.read([entry.key for entry in entries])
-        return [self._apply_entry(entry, items[entry.key], asked) for entry in entries]
+        ask = ask or (self._reader.ask if self._reader else None)
+        page = _Page(self._mapper, self._writer, asked, removals, ask)
+        latest = {entry.key: entry for entry in entries}
+        items = self._ledger.read(latest)
+        for key, entry in latest.items():
+            page.take(entry, items[key])
+        page.write()
+        return [page.outcomes[key] for key in latest]
 
-    def _apply_entry(self, entry: PageEntry, item: ObjectItem, asked: float) -> Outcome:
-        ask = self._reader.ask if self._reader else None
-        if item.known and item.read_at >= asked - MARGIN_SECONDS:
-            return Outcome(entry.key, "left", "page")
-        mapped = self._mapper.map(entry.key.kind, entry.reading.object, ask=ask)
-        if unchanged(item, mapped) and item.facts == entry.reading.facts:
-            return left_alone(item, mapped, "page")
-        intents = new_entities(item, mapped)
-        lease = self._writer.try_for(item, Guard(read_before=asked), intents)
-        if lease is None:
-            return Outcome(entry.key, "left", "page")
-        with lease as held:
-            before = held.granted.item
-            version = newest(before.version, entry.reading.version)
-            return self._writer.settle(
-                held,
-                mapped,
-                Recorded("page", version=version, read_at=asked, received=before.received),
-                facts=entry.reading.facts,
-                intended=intents,
-            )
+
+class _Page:
+    """One page on its way into the catalog, some objects at a time."""
+
+    def __init__(self, mapper: Mapper, writer: LeasedWriter, asked: float, removals: Removals, ask: Ask | None) -> None:
+        self._mapper = mapper
+        self._writer = writer
+        self._asked = asked
+        self._removals = removals
+        self._ask = ask
+        self._turn = _Turn()
+        self.outcomes: dict[SourceKey, Outcome] = {}
+
+    def take(self, entry: PageEntry, item: ObjectItem) -> None:
+        """Judge an object and write it with others, at the latest in the last turn."""
+        try:
+            found = self._judge(entry, item)
+        except BitbucketPortError as error:
+            if concerns_all(error):
+                self.write()
+                raise
+            found = failed(entry.key, error, "page")
+        if isinstance(found, Outcome):
+            self.outcomes[entry.key] = found
+            return
+        if self._turn.waits_for(found):
+            self._write([found])
+            return
+        if self._turn.meets(found):
+            self.write()
+        self._turn.add(found)
+        if self._turn.weight >= WRITTEN_AT_ONCE:
+            self.write()
+
+    def write(self) -> None:
+        """Write what waits."""
+        turn, self._turn = self._turn, _Turn()
+        if turn.dues:
+            self._write(turn.dues)
+
+    def _judge(self, entry: PageEntry, item: ObjectItem) -> Outcome | _Due:
+        """What becomes of an object without any write, or what is due."""
+        fenced = item.known and item.read_at >= self._asked - MARGIN_SECONDS
+        reading = _with_known(entry.reading, item)
+        if entry.enrich is None:
+            return self._compare(reading, item, fenced=fenced)
+        if _is_recorded(item, reading.facts):
+            return Outcome(entry.key, "unchanged", "page", unchanged=len(item.owns), mapped=len(item.owns))
+        return _left(item) if fenced else self._compare(_with_known(entry.enrich(), item), item, fenced=False)
+
+    def _compare(self, reading: Reading, item: ObjectItem, *, fenced: bool) -> Outcome | _Due:
+        mapped = self._mapper.map(item.key.kind, reading.object, ask=self._ask)
+        made = {entity.key: entity.content_hash for entity in mapped.entities}
+        surplus = [key for key in item.owned() if key not in made]
+        if item.facts == reading.facts:
+            if unchanged(item, mapped):
+                return left_alone(item, mapped, "page")
+            if self._removals == "defer" and not fenced and _only_removes(item, mapped, surplus):
+                return self._planned(left_alone(item, mapped, "page"), surplus, reading)
+        if fenced:
+            return _left(item)
+        if not item.known and mapped.complete and not made and item.key.kind not in CONTAINERS:
+            return left_alone(item, mapped, "page")  # Nothing hangs below it, and it makes nothing: not worth an item.
+        if mapped.problems or (self._removals == "defer" and surplus):
+            # Not settled by this reading: next time the object has to be read and mapped again.
+            reading = replace(reading, facts=replace(reading.facts, listed=""))
+        return _Due(item, reading, mapped, frozenset(made), frozenset(item.owned()))
+
+    def _planned(self, outcome: Outcome, planned: Sequence[EntityKey], reading: Reading) -> Outcome:
+        """The outcome with what was not deleted."""
+        aged = is_aged(self._mapper, outcome.key, planned, reading, self._ask)
+        return replace(outcome, planned=tuple(planned), aged=aged)
+
+    def _write(self, dues: Sequence[_Due]) -> None:
+        """Bring objects to Port together."""
+        with ExitStack() as leases:
+            works = []
+            for due in dues:
+                work = self._begin(due)
+                if isinstance(work, Outcome):
+                    self.outcomes[work.key] = work
+                else:
+                    leases.enter_context(work.held)
+                    works.append((due, work))
+            settled = self._writer.settle_all([work for _, work in works], removals=self._removals)
+            for (due, _), outcome in zip(works, settled, strict=True):
+                told = self._planned(outcome, outcome.planned, due.reading) if outcome.planned else outcome
+                self.outcomes[told.key] = told
+
+    def _begin(self, due: _Due) -> Work | Outcome:
+        """Take the lease of an object nobody else writes or has written meanwhile."""
+        intents = new_entities(due.item, due.mapped)
+        try:
+            held = self._writer.try_for(due.item, Guard(read_before=self._asked), intents)
+        except TransientError as error:
+            return failed(due.item.key, error, "page")
+        if held is None:
+            return _left(due.item)
+        before = held.granted.item
+        version = newest(before.version, due.reading.version)
+        result = Recorded("page", version=version, read_at=self._asked, received=before.received)
+        return Work(held, due.mapped, result, due.reading.facts, tuple(intents))
+
+
+def is_aged(mapper: Mapper, key: SourceKey, planned: Sequence[EntityKey], reading: Reading, ask: Ask | None) -> bool:
+    """Whether the object would still make all of these were it not for the time since it was closed."""
+    if key.kind != "pull-request":
+        return False
+    try:
+        made = {entity.key for entity in mapper.ageless(key.kind, reading.object, ask=ask).entities}
+    except TransientError as error:
+        _logger.warning("whether %s left by its age is not known: %s", key, error)
+        return False
+    return all(one in made for one in planned)
+
+
+def _left(item: ObjectItem) -> Outcome:
+    return Outcome(item.key, "left", "page", mapped=len(item.owns))
+
+
+def _with_known(reading: Reading, item: ObjectItem) -> Reading:
+    """The reading with the main branch's name that the ledger knows, where a list (the Data Center's) tells none."""
+    if item.key.kind != "repository" or "mainbranch" in reading.object:
+        return reading
+    return replace(reading, facts=with_main_branch(reading.facts, item.facts))
+
+
+def _is_recorded(item: ObjectItem, facts: Facts) -> bool:
+    """Whether what a listing tells is what was applied, so that everything else about the object is, too."""
+    settled = item.known and item.lease is None and UNKNOWN not in item.owns.values()
+    return settled and bool(facts.listed) and item.facts == facts
+
+
+def _only_removes(item: ObjectItem, mapped: Mapped, surplus: Sequence[EntityKey]) -> bool:
+    """Whether removing entities is all that is to do, with nobody writing and nobody dead while writing."""
+    if not item.known or item.lease is not None or not mapped.complete or any(is_search(key) for key in surplus):
+        return False
+    return all(item.owns.get(str(entity.key)) == entity.content_hash for entity in mapped.entities)

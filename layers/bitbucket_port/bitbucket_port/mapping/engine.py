@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as ReadOnly
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -50,6 +53,10 @@ class MappingEngine:
         """
         return self._kinds[kind].map(obj, ask, answers or {}, alone=False)
 
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
+        """What ``obj`` would map to if ``closedWithinDays`` were never over."""
+        return self._kinds[kind].map(obj, ask, {}, alone=False, ageless=True)
+
     def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
         """The entities of a webhook's copy of an object, as far as it goes, for whoever may not ask Bitbucket.
 
@@ -77,6 +84,15 @@ class _KindEngine:
         ]
 
     @cached_property
+    def _ageless_scopes(self) -> list[Scope]:
+        selectors = [
+            replace(one.selector, closed_within_days=None if one.selector.closed_within_days is None else math.inf)
+            for one in self._resources
+        ]
+        product = self._mapping.product
+        return [Scope(one, product=product, kind=self._kind, now=time.time) for one in selectors]
+
+    @cached_property
     def _program(self) -> Any:
         return jq.compile(fused(self._resources))
 
@@ -99,12 +115,20 @@ class _KindEngine:
             email=re.search(r"\bemail\b", text) is not None,
         )
 
-    def map(self, obj: JsonObject, ask: Ask | None, answers: ReadOnly[Question, bool], *, alone: bool) -> Mapped:
+    def map(
+        self,
+        obj: JsonObject,
+        ask: Ask | None,
+        answers: ReadOnly[Question, bool],
+        *,
+        alone: bool,
+        ageless: bool = False,
+    ) -> Mapped:
         complete = self._kind not in self._mapping.protected
         if not self._resources:
             return Mapped((), (), complete)
         obj = normalise(self._mapping.product, self._kind, obj)
-        judgements = [scope.judge(obj) for scope in self._scopes]
+        judgements = [scope.judge(obj) for scope in (self._ageless_scopes if ageless else self._scopes)]
         entities: list[Entity] = []
         problems: list[MappingProblem] = []
         if any(judgement.in_scope is not False for judgement in judgements):

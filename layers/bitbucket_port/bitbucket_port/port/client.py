@@ -25,6 +25,7 @@ from bitbucket_port.errors import (
 from bitbucket_port.http import Deadline, HttpClient, Response, path_of
 from bitbucket_port.objects import Entity, EntityKey, JsonObject
 from bitbucket_port.port.base_url import api_root
+from bitbucket_port.port.listing import PortPage, installation_mark
 from bitbucket_port.port.schema import trim
 from bitbucket_port.port.token import AccessToken
 from bitbucket_port.port.writing import Bulk, Written, write
@@ -56,8 +57,9 @@ class PortClient:
     """One organisation in Port, seen as one integration. Not for use by several threads at once.
 
     Keeps its token and the blueprints it looked at, so it should live as long as its process; ``deadline`` is replaced
-    with every piece of work. Every method raises TransientError (CredentialsRefusedError, no time left) and, beside
-    what it names itself, PermanentError.
+    with every piece of work. ``installation`` is anything that tells this stack from another one with the same
+    identifier: a digest of it goes into the datasource, behind the version. Every method raises TransientError
+    (CredentialsRefusedError, no time left) and, beside what it names itself, PermanentError.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class PortClient:
         integration_identifier: str,
         version: str,
         deadline: Deadline,
+        installation: str = "",
         session: requests.Session | None = None,
         verify: bool | str = True,
         clock: Callable[[], float] = time.monotonic,
@@ -79,8 +82,10 @@ class PortClient:
         kind, name = integration_type.lower(), integration_identifier.lower()
         if not _HEADER_TEXT.fullmatch(name) or "/" in name:
             raise SettingsError("INTEGRATION_IDENTIFIER must be of visible ASCII characters without spaces and slashes")
+        self._identifier = name
         self._datasource = (f"port-ocean/{kind}/", f"/{name}/exporter")
-        agent = f"port-ocean/{kind}/{version}/{name}"
+        self._installation = installation_mark(installation)
+        agent = f"port-ocean/{kind}/{version}{self._installation}/{name}"
         options: dict[str, Any] = {
             "deadline": deadline,
             "session": session or requests.Session(),
@@ -111,6 +116,10 @@ class PortClient:
     def requests(self) -> int:
         """Requests sent so far, without those for the token."""
         return self._http.sent
+
+    def enter(self) -> None:
+        """Have a good access token; raises CredentialsRefusedError when Port gives none."""
+        self._token.header()
 
     def upsert(
         self, entities: Sequence[Entity], *, create_only: bool = False, merge: bool, create_missing: bool
@@ -187,9 +196,54 @@ class PortClient:
             rules: list[JsonObject] = [
                 {"property": "$blueprint", "operator": "=", "value": blueprint},
                 {"property": "$identifier", "operator": "in", "value": wanted[start : start + SEARCH_BATCH]},
-                *({"property": "$datasource", "operator": "contains", "value": part} for part in self._datasource),
+                *self.datasource_rules,
             ]
             found |= {str(entity["identifier"]) for entity in self._search(rules, include=["identifier", "blueprint"])}
+        return found
+
+    @property
+    def datasource_rules(self) -> list[JsonObject]:
+        """The search rules that find what this integration wrote last, in any version."""
+        return [{"property": "$datasource", "operator": "contains", "value": part} for part in self._datasource]
+
+    @property
+    def installation(self) -> str:
+        """What marks this installation's entities in their datasource; empty when it is not marked."""
+        return self._installation
+
+    def search_blueprint(
+        self, blueprint: str, rules: Sequence[JsonObject], *, include: Sequence[str], limit: int, cursor: str | None
+    ) -> PortPage:
+        """One page of a search among a blueprint's entities; none where there is no such blueprint."""
+        body: JsonObject = {
+            "query": {"combinator": "and", "rules": list(rules)},
+            "include": list(include),
+            "limit": limit,
+        }
+        if cursor is not None:
+            body["from"] = cursor
+        path = path_of("v1", "blueprints", blueprint, "entities", "search")
+        answer = self._request("POST", path, json=body, ok=(200, *_REFUSALS))
+        said = _port_answer(answer)
+        if answer.status == 404 and self._is_no(blueprint):
+            return PortPage([], None)
+        if answer.status != 200:
+            raise PermanentError(f"Port refused to search {blueprint!r} with {answer.status}{_reason(answer)}")
+        found = said.get("entities")
+        if not isinstance(found, list):
+            raise TransientError("Port answered a search without entities")
+        return PortPage(found, str(said["next"]) if said.get("next") else None)
+
+    def needed(self, blueprint: str, identifiers: Collection[str]) -> set[str]:
+        """Which of these entities another one relates to."""
+        wanted = sorted(set(identifiers))
+        found: set[str] = set()
+        for start in range(0, len(wanted), SEARCH_BATCH):
+            some = wanted[start : start + SEARCH_BATCH]
+            rule = {"operator": "relatedTo", "blueprint": blueprint, "value": some, "direction": "downstream"}
+            for entity in self._search([rule]):
+                own = entity["identifier"] if entity["blueprint"] == blueprint else None
+                found |= {one for one in some if one != own and self._points_to(entity, EntityKey(blueprint, one))}
         return found
 
     def get(self, key: EntityKey) -> JsonObject | None:
@@ -214,6 +268,25 @@ class PortClient:
                 raise NotFoundError(f"Port has no blueprint {identifier!r}")
             kept = self._blueprints[identifier] = (self._clock(), _object(body, "blueprint"))
         return kept[1]
+
+    def user_emails(self) -> list[str]:
+        """The e-mail addresses of the organisation's users (``GET /v1/users``)."""
+        users = _port_answer(self._request("GET", "/v1/users", params={"fields": "email"})).get("users")
+        if not isinstance(users, list):
+            raise TransientError("Port answered without users")
+        return [user["email"] for user in users if isinstance(user, dict) and isinstance(user.get("email"), str)]
+
+    def integration(self, identifier: str) -> JsonObject:
+        """An integration of the organisation with its mapping (``config``); raises NotFoundError when there is none."""
+        answer = self._request("GET", path_of("v1", "integration", identifier), ok=(200,))
+        return _object(_port_answer(answer), "integration")
+
+    def tell_resync_state(self, state: JsonObject) -> None:
+        """Change what Port shows as the integration's last resync; not documented, so see ``port/resync_state.py``."""
+        path = path_of("v1", "integration", self._identifier, "resync-state")
+        answer = self._request("PATCH", path, json=state, ok=(200, *_REFUSALS))
+        if answer.status != 200:
+            raise PermanentError(f"Port answered {answer.status}{_reason(answer)}")
 
     def _request(
         self,

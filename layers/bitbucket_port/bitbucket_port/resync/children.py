@@ -22,10 +22,17 @@ LOOKS_AT_BLOCKED = 40
 
 @dataclass(frozen=True, slots=True)
 class ListedPage:
-    """A page of a listing as entries, and when it was asked for (epoch seconds)."""
+    """A page of a listing as entries, and when it was asked for (epoch seconds).
+
+    ``next`` is the cursor to go on from once these entries are in the catalog; None when the list ends here. ``failed``
+    says, per object that could not be read or has no id, what is wrong with it (key None: nobody knows which it is);
+    it was shown all the same.
+    """
 
     entries: list[PageEntry]
     asked: float
+    next: str | None = None
+    failed: list[tuple[SourceKey | None, str]] = field(default_factory=list)
 
 
 LONG_WAIT_SECONDS = 120
