@@ -410,7 +410,7 @@ def test_the_command_that_begins_a_resync_asks_for_what_the_function_understands
     assert payload == {"resync": "full"}
     assert set(payload.values()) <= set(get_args(RunKind))
     assert 'sed \'s/"full"/"list"/\'' in OPERATIONS
-    assert 'event.get("resync")' in inspect.getsource(lambda_start)
+    assert [lambda_start._wanted({"resync": kind}) for kind in ("full", "list")] == ["full", "list"]
 
 
 # --- the shell -------------------------------------------------------------------------------------------------------
