@@ -33,7 +33,7 @@ def write_attributes_as_they_are() -> None:
                 return
         usual(serializer, serialized, value, shape, key)
 
-    BaseJSONSerializer._serialize_type_structure = serialize  # type: ignore[method-assign]
+    BaseJSONSerializer._serialize_type_structure = serialize  # type: ignore[method-assign,assignment]
 
 
 def _written(value: Any) -> dict[str, Any]:
