@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bitbucket_port.catalog.apply import Applier
+from bitbucket_port.catalog.held import failed
 from bitbucket_port.catalog.items import Commit, Facts, Granted, Guard, ObjectItem
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.catalog.outside import Reading
@@ -389,10 +390,8 @@ class Catalog:
     def _told(self, change: Change, removals: str) -> Outcome:
         try:
             return self.look(change, removals=removals)
-        except TransientError as error:
-            return Outcome(change.key, "failed", failed=str(error), transient=True, retry_after=error.retry_after)
         except BitbucketPortError as error:
-            return Outcome(change.key, "failed", failed=str(error))
+            return failed(change.key, error, "refresh")
 
     def look(self, change: Change, *, removals: str) -> Outcome:
         asked = self._rig.now

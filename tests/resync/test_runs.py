@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from bitbucket_port.catalog.held import failed
 from bitbucket_port.catalog.outcome import Outcome
-from bitbucket_port.errors import CredentialsRefusedError, ForbiddenError, NotFoundError, TransientError
-from bitbucket_port.objects import EntityKey
+from bitbucket_port.errors import BusyError, CredentialsRefusedError, ForbiddenError, NotFoundError, TransientError
+from bitbucket_port.objects import EntityKey, SourceKey
 from bitbucket_port.resync.store import Request
-from tests.resync.rig import Killed, Rig, World, entity_of, mapping, project, pull_request, repository
+from bitbucket_port.resync.worker import MOST_TRIES
+from tests.resync.rig import Killed, Rig, Waiting, World, entity_of, mapping, project, pull_request, repository
 from tests.resync.stores import dynamodb_store
 
 if TYPE_CHECKING:
@@ -361,6 +363,111 @@ def test_a_limit_costs_no_tries_and_its_time_is_told(rig: Rig) -> None:
     assert report["duration"] >= 1800
 
 
+def test_a_limit_of_hours_leaves_the_messages_where_they_are_and_the_run_alive(rig: Rig) -> None:
+    rig.now += 3600
+    rig.begin()
+    began, until = rig.now, rig.now + 11 * 3600
+
+    def limited(name: str, call: Any) -> Any:
+        if name == "list" and rig.now < until:
+            raise TransientError("limited", retry_after=until - rig.now)
+        return call()
+
+    rig.gate = limited
+    rig.step(rig.queue[0])
+    waiting = {one.message for one in rig.queue}
+    assert len(waiting) == 2, "the lists of projects and of repositories"
+    while rig.now < until - 60:
+        for one in [one for one in rig.queue if one.visible <= rig.now]:
+            rig.step(one)
+        rig.now += 60
+        assert rig.tick().did == "goes on"
+    assert {one.message for one in rig.queue} == waiting
+    assert [one.receives for one in rig.queue] == [1, 1], "nobody looked before the time"
+    report = rig.run()
+    assert rig.port == rig.world.expected()
+    assert (report["status"], report["reason"]) == ("complete", "test")
+    assert report["throttled"] == pytest.approx(2 * 11 * 3600, abs=1)
+    assert report["ended"] - began >= 11 * 3600
+
+
+def test_what_meets_a_limit_on_a_later_page_goes_on_from_there_and_its_time_is_told(rig: Rig) -> None:
+    limits = iter([TransientError("limited", retry_after=600.0)])
+
+    def limited(name: str, call: Any) -> Any:
+        if name == "list" and rig._pages == 1 and (error := next(limits, None)):
+            raise error
+        return call()
+
+    rig.gate = limited
+    report = rig.full()
+    assert rig.port == rig.world.expected()
+    assert report["throttled"] == 601
+    assert report["requests"]["bitbucket"] == 11, "no page was asked for twice"
+
+
+def test_somebody_who_keeps_an_object_busy_is_no_limit(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.full()
+    busy = pull_request("r1", 2)
+    title = rig.world.objects.pop(busy)
+    looked = rig.catalog.look_all
+    tries = 0
+
+    def look_all(changes: Any, **more: Any) -> list[Outcome]:
+        nonlocal tries
+        told = {one.key: one for one in looked([one for one in changes if one.key != busy], **more)}
+        if busy in {one.key for one in changes}:
+            tries += 1
+            told[busy] = failed(busy, BusyError("somebody is writing it", retry_after=5.0), "refresh")
+        return [told[one.key] for one in changes]
+
+    monkeypatch.setattr(rig.catalog, "look_all", look_all)
+    report = rig.full()
+    assert tries == MOST_TRIES
+    assert report["throttled"] == 0
+    assert report["failures"] == [{"kind": "pull-request", "what": str(busy), "reason": "somebody is writing it"}]
+    assert entity_of(busy, title).key in rig.port
+
+
+def test_what_a_try_did_is_counted_although_another_had_to_follow(rig: Rig) -> None:
+    failures = iter([TransientError("SQS cannot be reached"), TransientError("Port answered 500")])
+    calls: list[str] = []
+
+    def fail(name: str, call: Any) -> Any:
+        calls.append(name)
+        unsent = name == "send" and calls.count("list") == 2  # The first page of repositories was written.
+        unhealed = name == "port" and "read" in calls and calls.count("read") == 3
+        if (unsent or unhealed) and (error := next(failures, None)):
+            raise error
+        return call()
+
+    rig.gate = fail
+    report = rig.full()
+    assert counts(report, "repository")["created"] == 4
+    rig.gate = lambda name, call: call()
+    rig.port.clear()
+    calls.clear()
+    rig.gate = fail
+    report = rig.full()
+    assert next(failures, None) is None, "both came about"
+    assert sum(counts(report, kind)["healed"] for kind in ("project", "repository", "pull-request")) == 25
+    assert rig.port == rig.world.expected()
+
+
+def test_a_job_of_a_newer_release_waits_for_it_and_the_run_with_it(rig: Rig) -> None:
+    rig.now += 3600
+    rig.begin()
+    (first,) = rig.queue
+    ours, first.message = first.message, first.message.replace('"v": 1', '"v": 2')
+    for _ in range(3):
+        rig.now = first.visible
+        rig.step(first)
+    assert first.visible - rig.now == 600
+    first.message = ours
+    assert rig.run()["status"] == "complete"
+    assert rig.port == rig.world.expected()
+
+
 def test_a_catalog_emptied_by_hand_is_whole_after_one_run(rig: Rig) -> None:
     rig.full()
     rig.port.clear()
@@ -447,6 +554,63 @@ def test_a_changed_mapping_ends_the_run_and_asks_for_the_next(rig: Rig) -> None:
     assert rig.tick().did == "began"
     rig.run()
     assert rig.port == rig.world.expected()
+
+
+def removing(rig: Rig) -> Waiting:
+    """Work a run off until the job that removes what hangs below a repository that is gone is the next."""
+    for key in [key for key in rig.world.objects if "r2" in str(key)]:
+        del rig.world.objects[key]
+    rig.now += 3600
+    rig.begin()
+    while not (found := [one for one in rig.queue if '"children"' in one.message]):
+        ready = min(rig.queue, key=lambda one: one.visible)
+        rig.now = max(rig.now, ready.visible) + 0.01
+        rig.step(ready)
+    return found[0]
+
+
+def test_what_hangs_below_something_gone_is_removed_although_the_run_is_superseded(rig: Rig) -> None:
+    rig.full()
+    job = removing(rig)
+    rig.mapping = mapping(hash="mapping-2")
+    rig.worker = rig._worker()
+    rig.now += 1
+    rig.step(job)
+    assert rig.port == rig.world.expected()
+    assert rig.run()["status"] == "superseded"
+
+
+def test_what_a_given_up_removal_left_behind_is_found_by_the_next_run(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.full()
+    before = dict(rig.port)
+    remove = rig.catalog.remove
+
+    def refused(key: SourceKey, *, version: int | None) -> Outcome:
+        if key.kind == "pull-request":
+            raise TransientError("Port answered 500")
+        return remove(key, version=version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.catalog, "remove", refused)
+        removing(rig)
+        report = rig.run()
+    assert (report["status"], rig.port) == ("partial", before)
+    assert report["failures"] == [{"kind": "repository", "what": str(repository("r2")), "reason": "Port answered 500"}]
+    assert rig.full()["status"] == "complete"
+    assert rig.port == rig.world.expected()
+
+
+def test_what_is_being_removed_at_the_moment_is_left_to_whoever_removes_it(rig: Rig) -> None:
+    rig.full()
+    rig.queue.remove(removing(rig))
+    run = rig.real_store.state().run
+    assert run is not None
+    rig.real_store.close(run.id, "dead", {}, rig.now)
+    rig.now += 60
+    rig.begin("list")
+    assert counts(rig.run(), "repository").get("candidates") is None
 
 
 def test_what_is_left_of_a_kind_that_is_not_mapped_any_more_goes_without_a_request(rig: Rig) -> None:

@@ -215,6 +215,7 @@ def failed(key: SourceKey, error: BitbucketPortError, reading: Source) -> Outcom
         failed=str(error),
         transient=transient,
         retry_after=error.retry_after if isinstance(error, TransientError) else None,
+        limited=isinstance(error, TransientError) and error.is_limit,
     )
 
 

@@ -39,7 +39,8 @@ class Outcome:
     (a second look decides), and ``below`` counts, by blueprint, what its children own and would go with it.
 
     "failed": nothing is known to be wrong with the others of its page, but this object could not be brought to Port.
-    ``failed`` says why; ``transient``: another try (a refresh) may mend it, not before ``retry_after`` seconds.
+    ``failed`` says why; ``transient``: another try (a refresh) may mend it, not before ``retry_after`` seconds;
+    ``limited``: only because we ask too often.
 
     ``parent`` is what became of the project that was read on the way.
     """
@@ -62,6 +63,7 @@ class Outcome:
     failed: str = ""
     transient: bool = False
     retry_after: float | None = None
+    limited: bool = False
 
     def log_fields(self) -> JsonObject:
         """What a log line tells of it, besides key and result.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from bitbucket_port.bitbucket.client import START
+from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.errors import BitbucketPortError, NotFoundError, PermanentError, TransientError
 from bitbucket_port.objects import KINDS, Address, Kind, SourceKey
 from bitbucket_port.resync.children import ListedPage
 from bitbucket_port.resync.jobs import ListJob
 from bitbucket_port.resync.plan import Plan
-from bitbucket_port.resync.run import Ask, Bitbucket, Catalog, Ledger, Turn, chunks, objects_of
+from bitbucket_port.resync.run import Ask, Bitbucket, Catalog, Ledger, Turn, chunks, objects_of, read_now
 from bitbucket_port.resync.store import Candidate, Run, RunKind
 
 LONGEST_DELAY = 900
 """Seconds: the longest SQS delays a message."""
 SOON_SECONDS = 5
+REMOVAL_SECONDS = 3600.0
+"""How long whatever is gone is left to the job that removes it with what hangs below it."""
 PUT_AT_ONCE = 500
 
 
@@ -24,6 +27,10 @@ def roots_of(run: Run) -> frozenset[Kind]:
     """The kinds a run lists without regard to anything else; pull requests are listed below repositories."""
     kinds = set(run.kinds) - {"pull-request"}
     return frozenset(kinds | {"repository"} if "pull-request" in run.kinds else kinds)
+
+
+def _orders_pull_requests(run: Run) -> bool:
+    return run.kind == "full" and "pull-request" in run.kinds
 
 
 class Listings:
@@ -107,7 +114,10 @@ class Listings:
             if cursor in (None, job.cursor or START):
                 raise  # Nothing was gained: the same message is tried again.
             wait = SOON_SECONDS if error.retry_after is None else error.retry_after
-            self._go_on(job, cursor, shown, turn, delay=min(LONGEST_DELAY, int(wait) + 1))
+            delay = min(LONGEST_DELAY, int(wait) + 1)
+            if error.is_limit:
+                turn.part.throttled(delay)
+            self._go_on(job, cursor, shown, turn, delay=delay)
             return
         self._complete(job, shown, turn)
 
@@ -120,6 +130,8 @@ class Listings:
 
         part = turn.part
         outcomes = self._catalog.apply_page(page.entries, asked=page.asked, removals="defer", ask=ask)
+        if job.kind == "repository" and _orders_pull_requests(turn.run):
+            outcomes = self._with_renamed(outcomes, page)
         part.count(job.kind, "listed", len(page.entries) + len(page.failed))
         for outcome in outcomes:
             part.listed(outcome)
@@ -139,8 +151,22 @@ class Listings:
         failed = {key for key, _ in page.failed if key is not None}
         return {key.id for key in (*addresses, *failed)}
 
+    def _with_renamed(self, outcomes: Sequence[Outcome], page: ListedPage) -> list[Outcome]:
+        """Look now at repositories of another name than we know that were left to whoever touched them last.
+
+        Their pull requests relate to the new name: written first, they would have Port create an entity of that name,
+        and the repository's own could not be renamed any more.
+        """
+        left = [one.key for one in outcomes if one.result == "left"]
+        facts = {entry.key: entry.reading.facts for entry in page.entries}
+        items = self._ledger.read(left) if left else {}
+        renamed = [key for key in left if items[key].facts.full_name not in ("", facts[key].full_name)]
+        changes = [read_now(key, facts[key].address or Address(), self._clock()) for key in renamed]
+        looked = {one.key: one for one in self._catalog.look_all(changes, removals="defer")} if changes else {}
+        return [looked.get(one.key, one) for one in outcomes]
+
     def _order_pull_requests(self, page: ListedPage, ask: Ask, turn: Turn) -> None:
-        if turn.run.kind != "full" or "pull-request" not in turn.run.kinds:
+        if not _orders_pull_requests(turn.run):
             return
         plan = self._plan("full")
         jobs = []
@@ -169,16 +195,19 @@ class Listings:
         seen = set(shown)
         if job.hop:
             seen |= turn.store.seen(turn.run.id, job.name).ids
-        if job.container_name in turn.store.protected(turn.run.id):
-            return
         for candidates in chunks(self._vanished(job, seen), PUT_AT_ONCE):
+            # Asked only where there is something to protect: as a rule nothing vanished.
+            if job.container_name in turn.store.protected(turn.run.id):
+                return
             turn.store.put_candidates(turn.run.id, candidates)
             turn.part.count(job.kind, "candidates", len(candidates))
 
     def _vanished(self, job: ListJob, seen: set[str]) -> Iterator[Candidate]:
         container = job.container.children_container if job.container else self._source()
         for item in self._ledger.objects(job.kind, container):
-            if item.key.id in seen or item.facts.gone or item.read_at >= job.began:
+            # What is gone and still has something in Port was left behind by whoever was to remove it.
+            since = job.began - (REMOVAL_SECONDS if item.facts.gone else 0.0)
+            if item.key.id in seen or item.read_at >= since:
                 continue
             if item.owns or self._has_children(item.key):
                 yield Candidate(item.key, item.facts.address or Address(), "vanished")

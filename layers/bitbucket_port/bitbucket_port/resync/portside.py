@@ -12,7 +12,7 @@ from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, 
 from bitbucket_port.port.listing import Lister, list_ours, look
 from bitbucket_port.resync.drift import Claim, Shapes, acceptance, judge
 from bitbucket_port.resync.jobs import HealJob, PortJob
-from bitbucket_port.resync.run import Catalog, Ledger, Turn, is_limit, objects_of
+from bitbucket_port.resync.run import Catalog, Ledger, Turn, objects_of
 from bitbucket_port.resync.start import LISTED_BY_LIST
 from bitbucket_port.resync.store import Planned
 from bitbucket_port.resync.unclaimed import Production, mark, twice_unclaimed
@@ -208,7 +208,7 @@ class PortSide:
                 turn.part.healed(self._catalog.rewrite(key))
                 healed.append(key)
             except TransientError as error:
-                if is_limit(error):
+                if error.is_limit:
                     raise
                 failed = failed or error
                 if turn.last_try:

@@ -36,6 +36,7 @@ Count = Literal[
     "protected",
     "candidates",
 ]
+_LASTING: tuple[Count, ...] = ("created", "updated", "healed", "deleted")
 FULL_FAILURES = 10
 """Failures of a kind that are told in full; the others are counted."""
 LONGEST_REASON = 500
@@ -109,6 +110,17 @@ class Part:
         self._trouble(outcome)
         self.count(kind, "healed", outcome.written)
         self.count(kind, "deleted", outcome.deleted)
+
+    def kept(self) -> Part:
+        """What counts although the job is tried again: another try does not find that to do any more."""
+        part = Part()
+        for kind, counts in self._kinds.items():
+            for name in _LASTING:
+                part.count(kind, name, counts.get(name, 0))
+        for blueprint, counts in self._blueprints.items():
+            if counts.get("swept"):
+                part.blueprint(blueprint, swept=counts["swept"])
+        return part
 
     def _entities(self, outcome: Outcome, *, unchanged: bool = True) -> None:
         kind = outcome.key.kind

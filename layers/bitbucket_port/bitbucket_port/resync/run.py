@@ -11,7 +11,6 @@ from typing import Literal, Protocol, TypeVar
 from bitbucket_port.catalog.items import EntityItem, Facts, ObjectItem
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.catalog.page import PageEntry
-from bitbucket_port.errors import BusyError, CredentialsRefusedError, StillThereError, TransientError
 from bitbucket_port.mapping.scope import Question
 from bitbucket_port.objects import Address, EntityKey, Kind, SourceKey
 from bitbucket_port.resync.children import ListedPage
@@ -141,12 +140,6 @@ def objects_of(ledger: Ledger, kind: Kind, source: str) -> Iterator[ObjectItem]:
         yield from ledger.objects(kind, repository.key.children_container)
 
 
-def is_limit(error: TransientError) -> bool:
-    """Whether this says that we ask too often, and not that something is broken: it costs the job none of its tries."""
-    trouble = isinstance(error, BusyError | StillThereError | CredentialsRefusedError)
-    return error.retry_after is not None and not trouble
-
-
 def read_now(key: SourceKey, address: Address, now: float, container: ObjectItem | None = None) -> Change:
     """The change that says: look at this object."""
     above = (container.key, container.facts.address) if container and container.facts.address else None
@@ -161,11 +154,3 @@ def read_now(key: SourceKey, address: Address, now: float, container: ObjectItem
         object=None,
         container=above,
     )
-
-
-def repository_of(key: SourceKey) -> SourceKey | None:
-    """The repository a pull request belongs to; None for every other kind."""
-    if key.kind != "pull-request":
-        return None
-    source, _, repository = key.container.rpartition("/")
-    return SourceKey("repository", source, repository)

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bitbucket_port.catalog.outcome import Outcome
-from bitbucket_port.errors import TransientError
+from bitbucket_port.errors import BusyError, TransientError
 from bitbucket_port.objects import EntityKey, Kind, SourceKey
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.resync.jobs import Job, SweepJob, UnclaimedJob
 from bitbucket_port.resync.phases import swept_in
 from bitbucket_port.resync.report import Part, merged
-from bitbucket_port.resync.run import Catalog, Ledger, Removals, Turn, chunks, read_now, repository_of
+from bitbucket_port.resync.run import Catalog, Ledger, Removals, Turn, chunks, read_now
 from bitbucket_port.resync.start import LISTED_BY_LIST
 from bitbucket_port.resync.store import Candidate, Phase, Planned, PlannedReason
 from bitbucket_port.resync.threshold import Blocked, blocked
@@ -110,8 +110,8 @@ class Sweeps:
         outcomes = self._catalog.look_all([self._change(one) for one in asked], removals=removals)
         failed: TransientError | None = None
         for one, outcome in zip(asked, outcomes, strict=True):
-            if outcome.failed and outcome.transient and not turn.last_try:
-                failed = failed or TransientError(outcome.failed, retry_after=outcome.retry_after)
+            if outcome.failed and outcome.transient and (outcome.limited or not turn.last_try):
+                failed = failed or _again(outcome)
             elif job.look == 1:
                 self._first(one, outcome, turn)
             else:
@@ -156,7 +156,7 @@ class Sweeps:
         return kind not in self._kinds and kind not in LISTED_BY_LIST
 
     def _change(self, one: Candidate) -> Change:
-        repository = repository_of(one.key)
+        repository = one.key.repository
         return read_now(
             one.key, one.address, self._clock(), self._ledger.read([repository])[repository] if repository else None
         )
@@ -189,6 +189,12 @@ class Sweeps:
 
 def _blueprints(planned: Planned) -> set[str]:
     return {key.blueprint for key in planned.entities} | set(planned.below)
+
+
+def _again(outcome: Outcome) -> TransientError:
+    """Why the job has to come again; what is no limit costs it a try."""
+    kind = TransientError if outcome.limited else BusyError
+    return kind(outcome.failed, retry_after=outcome.retry_after)
 
 
 def _order_all(turn: Turn, jobs: Iterator[Job]) -> None:

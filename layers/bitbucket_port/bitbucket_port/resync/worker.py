@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from bitbucket_port.catalog.outcome import Outcome
-from bitbucket_port.errors import BitbucketPortError, PermanentError, TransientError
+from bitbucket_port.errors import BitbucketPortError, PermanentError, StillThereError, TransientError
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.resync.children import ChildrenWorker
 from bitbucket_port.resync.jobs import (
@@ -24,7 +24,7 @@ from bitbucket_port.resync.listing import Listings, roots_of
 from bitbucket_port.resync.phases import SECOND_LOOK_SECONDS, after, delay_of
 from bitbucket_port.resync.portside import PortSide
 from bitbucket_port.resync.report import Part, status_of, whole
-from bitbucket_port.resync.run import RunFollowers, SendJobs, Turn, is_limit
+from bitbucket_port.resync.run import RunFollowers, SendJobs, Turn
 from bitbucket_port.resync.start import LEASE_SECONDS, Starter
 from bitbucket_port.resync.store import Request, Run, RunStore, Status
 from bitbucket_port.resync.sweep import Sweeps
@@ -130,15 +130,11 @@ class RunWorker:
         """
         job = parse(message)
         run = self._store.state().run if job.run else None
-        if isinstance(job, ChildrenJob) and (run is None or run.id != job.run):
-            look_after(job, self._children, self._send, self._log)  # Needed in any case; nobody waits for it.
-            return
-        if run is None or run.id != job.run:
-            self._log.info("dropped a job of a run that is over", extra={"run": job.run, "job": job.id})
-            self._follow_up()  # Whoever ended that run may have died before he did.
-            return
-        if run.mapping_hash != self._hash:
+        if run is not None and run.id == job.run and run.mapping_hash != self._hash:
             self._supersede(run)
+            run = None
+        if run is None or run.id != job.run:
+            self._outlived(job)
             return
         self._keep(run)
         open_job = self._store.open_job(run.id, job.id)
@@ -148,7 +144,7 @@ class RunWorker:
         tries = receives - open_job.waits
         turn = Turn(run, self._store, self._send, last_try=tries >= MOST_TRIES)
         if tries > MOST_TRIES or receives > MOST_RECEIVES:
-            self._give_up(job, turn, f"it was tried {tries} times and never ended")
+            self._give_up(job, turn, f"it was received {receives} times and never ended")
         else:
             self._try(job, turn, receives)
         if isinstance(job, PhaseJob) and job.phase == "report":
@@ -156,6 +152,14 @@ class RunWorker:
             return
         self._store.done(run.id, job.id, turn.part.to_json())
         self._advance(run.id)
+
+    def _outlived(self, job: Job) -> None:
+        """A job of no run, or of one that is over: what hangs below something is looked after in any case."""
+        if isinstance(job, ChildrenJob):
+            look_after(job, self._children, self._send, self._log)
+            return
+        self._log.info("dropped a job of a run that is over", extra={"run": job.run, "job": job.id})
+        self._follow_up()  # Whoever ended that run may have died before he did.
 
     # --- one try -----------------------------------------------------------------------------------------------------
 
@@ -165,17 +169,16 @@ class RunWorker:
         try:
             self._run(job, turn)
         except TransientError as error:
-            self._count_requests(job, turn.part, before)
-            if turn.last_try and not is_limit(error):
-                self._give_up(job, turn, str(error))
-                return
-            self._put_off(job, turn, error, before, receives)
-            raise
+            if not turn.last_try or error.is_limit:
+                self._put_off(job, turn, error, before, receives)
+                raise
+            self._give_up(job, turn, str(error))
         except PermanentError as error:
             self._give_up(job, turn, str(error))
         except BitbucketPortError as error:
             # NotFoundError of something that is no candidate: the next try may find what moved.
             if not turn.last_try:
+                self._put_off(job, turn, error, before, receives)
                 raise
             self._give_up(job, turn, str(error))
         finally:
@@ -210,22 +213,24 @@ class RunWorker:
         elif job.phase.startswith("sweep"):
             wait = turn.run.phase_began + SECOND_LOOK_SECONDS - self._clock()
             if job.phase == "sweep-children" and wait > 0:
-                raise TransientError("the second look has to wait", retry_after=wait)
+                raise StillThereError("the second look has to wait", retry_after=wait)
             self._sweeps.open_sweep(job.phase, turn)
 
     # --- what becomes of a job ---------------------------------------------------------------------------------------
 
-    def _put_off(self, job: Job, turn: Turn, error: TransientError, before: tuple[int, int], receives: int) -> None:
-        """The same message comes again; what this try cost is part of the report."""
-        part = Part()
+    def _put_off(self, job: Job, turn: Turn, error: BitbucketPortError, before: tuple[int, int], receives: int) -> None:
+        """The same message comes again; what this try did and cost is part of the report."""
+        part = turn.part.kept()
         self._count_requests(job, part, before)
-        if is_limit(error):
+        if isinstance(error, TransientError) and error.is_limit:
             wait = float(error.retry_after or 0)
             part.throttled(wait)
             self._store.waited(turn.run.id, job.id)
             if turn.run.until < self._clock() + wait + LEASE_SECONDS / 2:
                 self._store.extend(turn.run.id, self._clock() + wait + LEASE_SECONDS)
-        self._store.put_report(turn.run.id, f"try {receives} of {job.id}", part.to_json())
+        # Told apart by the moment as well: copies of a message are received as often.
+        name = f"try {receives} at {self._clock():.3f} of {job.id}"
+        self._store.put_report(turn.run.id, name, part.to_json())
 
     def _give_up(self, job: Job, turn: Turn, reason: str) -> None:
         """The job cannot be done: say so, and let nothing go because of it."""
