@@ -45,6 +45,14 @@ class SourceKey:
         """The container of what hangs below this object (a repository's pull requests)."""
         return f"{self.container}/{self.id}"
 
+    @property
+    def repository(self) -> SourceKey | None:
+        """The repository a pull request belongs to; None for every other kind."""
+        if self.kind != "pull-request":
+            return None
+        source, _, repository = self.container.rpartition("/")
+        return SourceKey("repository", source, repository)
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
