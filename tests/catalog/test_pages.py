@@ -101,7 +101,9 @@ class World:
         self.now += seconds
 
     def facts(self, key: SourceKey) -> Facts:
-        return Facts(Address(repository=key.id), "orchard/pears")
+        if key.kind == "project":
+            return Facts(Address(project="GARDEN"), "GARDEN", "GARDEN")
+        return Facts(Address(repository=key.id), "orchard/pears", "GARDEN")
 
     # --- the mapping
 
@@ -520,6 +522,43 @@ def test_what_is_told_after_bitbucket_was_asked_is_not_part_of_its_answer(world:
     assert world.look(pull(1), "allow").deleted == 1
     world.applier.apply(told[0])
     assert world.held() == {"pears", "1"}
+
+
+def test_what_a_page_shows_again_was_not_missing(world: World) -> None:
+    missing(world, 1)
+    world.look(pull(1), "defer")
+    world.gone.clear()
+    assert world.page(pull(1))[0].result == "unchanged"
+    world.gone = {pull(1)}
+    world.wait(100)
+    with pytest.raises(StillThereError):
+        world.applier.apply(world.change(pull(1)))
+    assert world.held() == {"pears", "1"}
+
+
+def test_what_is_written_again_and_not_found_waits_for_the_look_at_its_repository(world: World) -> None:
+    missing(world, 1)
+    world.look(pull(1), "defer")
+    world.gone.add(REPOSITORY)
+    world.wait(100)
+    with pytest.raises(StillThereError):
+        world.applier.rewrite(pull(1))
+    assert world.held() == {"pears", "1"}
+
+
+def test_a_project_stays_while_a_repository_is_in_it_and_takes_none_with_it(world: World) -> None:
+    project = world.put(SourceKey("project", "{w}", "{p}"), "garden")
+    world.put(REPOSITORY, "pears")
+    world.page()
+    world.gone = {project}
+    first = world.look(project, "defer")
+    assert (first.planned, first.below) == ((EntityKey("project", "garden"),), {})
+    assert world.look(project, "allow").result == "left"
+    world.gone.add(REPOSITORY)
+    world.look(REPOSITORY, "defer")
+    assert world.look(REPOSITORY, "allow").result == "deleted"
+    assert world.look(project, "allow").result == "deleted"
+    assert world.held() == set()
 
 
 def test_who_is_removed_without_being_asked_for_covers_nothing_that_was_told_before(world: World) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
-from bitbucket_port.catalog.items import Facts, Guard, ObjectItem
+from bitbucket_port.catalog.items import Commit, Facts, Granted, Guard, ObjectItem
 from bitbucket_port.catalog.outside import Reading, Writer
 from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.catalog.settle import WriteOptions
-from bitbucket_port.errors import ForbiddenError, NotFoundError, TransientError
+from bitbucket_port.errors import ForbiddenError, NotFoundError, StillThereError, TransientError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import Address, Entity, JsonObject, Kind, SourceKey
 from bitbucket_port.port.client import Deleted
@@ -302,6 +302,30 @@ def test_a_rename_that_port_could_not_do_at_first_is_still_a_rename(
     assert world.worker().run(job).finished
     assert world.held("pull-request") == {"acme/new/1"}
     assert world.port.entities[replace(old, identifier="acme/new/1")]["owner"] == "somebody who is not in the mapping"
+
+
+def test_a_project_that_is_gone_takes_no_repository_that_is_elsewhere_now(world: World) -> None:
+    """Bitbucket deletes no project that has repositories; nobody told that this one was moved out before."""
+    project = SourceKey("project", world.repository.container, "7")
+    world.hint(world.repository)
+    world.wait(120)
+    world.reads.clear()
+    facts = Facts(Address(project="PAY"), full_name="PAY", project="PAY", gone=True)
+    item = world.item(project)
+    granted = world.ledger.take_lease(item, "t", now=world.now, until=world.now + 60, guard=Guard())
+    assert isinstance(granted, Granted)
+    world.ledger.commit(project, "t", Commit({}, None, world.now, 0.0, 0.0, facts), now=world.now)
+    progress = world.worker().run(ChildrenJob("remove", project, facts, facts, world.now))
+    assert (progress.finished, world.reads) == (True, [0])
+    assert "its own entity stays" in progress.problems[-1]
+    assert world.held("repository") == {"acme/old/0"}
+    world.gone = True
+    world.wait(120)
+    job = ChildrenJob("remove", project, facts, facts, world.now)
+    assert isinstance(world.worker().run(job).failed, StillThereError)
+    world.wait(61)
+    assert world.worker().run(job).finished
+    assert world.held("repository") == set()
 
 
 @pytest.mark.parametrize(("waits", "longest"), [((5, 90, 61), 90), ((5, None, 90), None), ((None, 5), None)])

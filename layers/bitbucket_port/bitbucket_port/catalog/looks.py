@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from bitbucket_port.catalog.above import container_of
 from bitbucket_port.catalog.held import Held, LeasedWriter, Recorded, Work, abandon, failed, newest
 from bitbucket_port.catalog.items import Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
@@ -16,7 +17,7 @@ from bitbucket_port.catalog.removal import Removal, removed
 from bitbucket_port.catalog.settle import BUSY_SECONDS
 from bitbucket_port.catalog.share import concerns_all
 from bitbucket_port.errors import BitbucketPortError, BusyError, NotFoundError, StillThereError
-from bitbucket_port.objects import Address, SourceKey
+from bitbucket_port.objects import SourceKey
 from bitbucket_port.webhooks.change import Change
 
 SECOND_LOOK_SECONDS = 60.0
@@ -166,6 +167,9 @@ class Looks:
         if not self._container_answers(reader, change, since):
             held.give_up()
             return Outcome(item.key, "left", "refresh")
+        if item.key.kind == "project" and self._removal.has_children(item):
+            held.give_up()  # A later run finds out where they are.
+            return Outcome(item.key, "left", "refresh")
         version = newest(item.version, change.version)
         if below:
             return self._removal.hand_over(held, version, change.received, asked)
@@ -177,7 +181,7 @@ class Looks:
         One answer is enough for all of its children. A repository that is missing itself, but not yet for long, is
         looked at for its own sake first.
         """
-        container = change.container or self._repository_of(change.key)
+        container = container_of(change, self._ledger)
         key, now = (container[0] if container else None), self._clock()
         if self._answered.get(key, 0.0) >= max(since, now - ANSWER_SECONDS):
             return True
@@ -194,15 +198,6 @@ class Looks:
             reader.check_source()
         self._answered[key] = now
         return True
-
-    def _repository_of(self, key: SourceKey) -> tuple[SourceKey, Address] | None:
-        """A pull request's repository, where the ledger knows how to ask for it."""
-        if key.kind != "pull-request":
-            return None
-        source, _, repository_id = key.container.rpartition("/")
-        repository = SourceKey("repository", source, repository_id)
-        address = self._ledger.read([repository])[repository].facts.address
-        return (repository, address) if address else None
 
 
 def read_now(reader: Reader, change: Change, item: ObjectItem) -> Reading:

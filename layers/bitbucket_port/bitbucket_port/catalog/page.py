@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from bitbucket_port.catalog.above import Above, above
 from bitbucket_port.catalog.facts import with_main_branch
 from bitbucket_port.catalog.held import (
     CONTAINERS,
@@ -27,7 +28,9 @@ from bitbucket_port.catalog.share import concerns_all, is_search
 from bitbucket_port.errors import BitbucketPortError, TransientError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import EntityKey, SourceKey
+from bitbucket_port.webhooks.change import Change
 
+LookAll = Callable[[Sequence[Change], Removals], object]
 _logger = logging.getLogger(__name__)
 
 MARGIN_SECONDS = 60.0
@@ -92,11 +95,14 @@ class _Turn:
 class Pages:
     """Applies pages."""
 
-    def __init__(self, *, ledger: Ledger, mapper: Mapper, reader: Reader | None, writer: LeasedWriter) -> None:
+    def __init__(
+        self, *, ledger: Ledger, mapper: Mapper, reader: Reader | None, writer: LeasedWriter, look_all: LookAll
+    ) -> None:
         self._ledger = ledger
         self._mapper = mapper
         self._reader = reader
         self._writer = writer
+        self._look_all = look_all
 
     def apply(
         self, entries: Sequence[PageEntry], *, asked: float, removals: Removals = "allow", ask: Ask | None = None
@@ -104,7 +110,8 @@ class Pages:
         """Bring the objects of one page of a listing, asked for at ``asked``, into the catalog; one outcome each.
 
         What a live event touched since a minute before and the page shows otherwise is left alone ("left"), as is what
-        somebody is writing now. ``removals="defer"`` writes everything but deletes nothing: such entities stay owned
+        somebody is writing now, and what names its repository or project otherwise than that is called now.
+        ``removals="defer"`` writes everything but deletes nothing: such entities stay owned
         and are ``planned``. ``ask`` answers the mapping's questions instead of the reader.
 
         An object that fails is "failed", the others are done. Raises TransientError where all that is left would fail;
@@ -113,11 +120,24 @@ class Pages:
         ask = ask or (self._reader.ask if self._reader else None)
         page = _Page(self._mapper, self._writer, asked, removals, ask)
         latest = {entry.key: entry for entry in entries}
-        items = self._ledger.read(latest)
+        named = {key: one for key, entry in latest.items() if (one := above(key, entry.reading)) is not None}
+        items = self._ledger.read({*latest, *(one.key for one in named.values())})
+        misnamed = self._misnamed({one for one in named.values() if one.is_renamed(items[one.key])}, asked, removals)
         for key, entry in latest.items():
-            page.take(entry, items[key])
+            page.take(entry, items[key], is_misnamed=named.get(key) in misnamed)
         page.write()
         return [page.outcomes[key] for key in latest]
+
+    def _misnamed(self, renamed: set[Above], asked: float, removals: Removals) -> set[Above]:
+        """What of it still has another name when it was looked at: nobody told of a rename, or the page is from before.
+
+        What cannot be looked at now counts as misnamed, too.
+        """
+        if not renamed:
+            return set()
+        self._look_all([Change.hint(one.key, one.address, asked) for one in renamed], removals)
+        items = self._ledger.read({one.key for one in renamed})
+        return {one for one in renamed if one.is_renamed(items[one.key])}
 
 
 class _Page:
@@ -132,10 +152,11 @@ class _Page:
         self._turn = _Turn()
         self.outcomes: dict[SourceKey, Outcome] = {}
 
-    def take(self, entry: PageEntry, item: ObjectItem) -> None:
+    def take(self, entry: PageEntry, item: ObjectItem, *, is_misnamed: bool) -> None:
         """Judge an object and write it with others, at the latest in the last turn."""
+        fenced = is_misnamed or (item.known and item.read_at >= self._asked - MARGIN_SECONDS)
         try:
-            found = self._judge(entry, item)
+            found = self._judge(entry, item, fenced=fenced)
         except BitbucketPortError as error:
             if concerns_all(error):
                 self.write()
@@ -159,9 +180,8 @@ class _Page:
         if turn.dues:
             self._write(turn.dues)
 
-    def _judge(self, entry: PageEntry, item: ObjectItem) -> Outcome | _Due:
-        """What becomes of an object without any write, or what is due."""
-        fenced = item.known and item.read_at >= self._asked - MARGIN_SECONDS
+    def _judge(self, entry: PageEntry, item: ObjectItem, *, fenced: bool) -> Outcome | _Due:
+        """What becomes of an object without any write, or what is due; of one that is ``fenced`` nothing is."""
         reading = _with_known(entry.reading, item)
         if entry.enrich is None:
             return self._compare(reading, item, fenced=fenced)
@@ -173,7 +193,7 @@ class _Page:
         mapped = self._mapper.map(item.key.kind, reading.object, ask=self._ask)
         made = {entity.key: entity.content_hash for entity in mapped.entities}
         surplus = [key for key in item.owned() if key not in made]
-        if item.facts == reading.facts:
+        if item.facts == reading.facts and item.missing_since is None:
             if unchanged(item, mapped):
                 return left_alone(item, mapped, "page")
             if self._removals == "defer" and not fenced and _only_removes(item, mapped, surplus):
@@ -248,7 +268,7 @@ def _with_known(reading: Reading, item: ObjectItem) -> Reading:
 
 def _is_recorded(item: ObjectItem, facts: Facts) -> bool:
     """Whether what a listing tells is what was applied, so that everything else about the object is, too."""
-    settled = item.known and item.lease is None and UNKNOWN not in item.owns.values()
+    settled = item.known and item.lease is None and item.missing_since is None and UNKNOWN not in item.owns.values()
     return settled and bool(facts.listed) and item.facts == facts
 
 

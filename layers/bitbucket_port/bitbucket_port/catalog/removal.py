@@ -57,8 +57,14 @@ class Removal:
         return (self._clock(), item.refreshed_at) if asked is None else (asked, asked)
 
     def below(self, item: ObjectItem) -> dict[str, int]:
-        """How many entities hang below an object, by blueprint."""
+        """How many entities go with an object, by blueprint: those of a repository's pull requests.
+
+        None go with a project. Bitbucket deletes no project that has repositories, so what is still in one was moved,
+        or is gone by itself: each has to be asked for.
+        """
         counts: Counter[str] = Counter()
+        if item.key.kind != "repository":
+            return {}
         for child in self._children(item):
             counts.update(key.blueprint for key in child.owned())
         return dict(counts)

@@ -115,16 +115,28 @@ class ChildrenWorker:
             if progress.stopped:
                 return
             if child.owns:
-                self._each(progress, child, lambda key: self._applier.remove(key, version=job.version))
+                self._each(progress, child, self._goes_with(job, child))
         if progress.failed:
             return
-        if any(child.owns for child in self._children(job)):
-            self._wait_for_children(job, progress)
+        left = [child for child in self._children(job) if child.owns]
+        if left:
+            self._wait_for_children(job, progress, is_useless=all(self._answered(job, child) for child in left))
             return
         progress.outcomes.append(self._applier.remove(job.container, version=job.version))
 
-    def _wait_for_children(self, job: ChildrenJob, progress: Progress) -> None:
-        if job.hop >= LOOKS_AT_BLOCKED:
+    def _goes_with(self, job: ChildrenJob, child: ObjectItem) -> Callable[[SourceKey], Outcome]:
+        """How a child goes. Bitbucket deletes no project that has repositories: each says itself where it is now."""
+        address = child.facts.address
+        if job.container.kind == "project" and self._lister is not None and address is not None:
+            return lambda key: self._applier.apply(Change.hint(key, address, job.requested))
+        return lambda key: self._applier.remove(key, version=job.version)
+
+    def _answered(self, job: ChildrenJob, child: ObjectItem) -> bool:
+        """Whether Bitbucket showed the child since its container is gone."""
+        return not child.facts.gone and child.missing_since is None and child.refreshed_at >= job.requested
+
+    def _wait_for_children(self, job: ChildrenJob, progress: Progress, *, is_useless: bool) -> None:
+        if job.hop >= LOOKS_AT_BLOCKED or is_useless:
             progress.problems.append(
                 f"{job.container} is gone, but what hangs below it could not be removed: its own entity stays"
             )
@@ -142,7 +154,7 @@ class ChildrenWorker:
             if progress.stopped:
                 return
             if self._outdated(job, child) and child.facts.address is not None:
-                change = _refresh(child.key, self._address_now(job, child), job.requested)
+                change = Change.hint(child.key, self._address_now(job, child), job.requested)
                 self._each(progress, child, lambda _, change=change: self._applier.apply(change))  # type: ignore[misc]
 
     def _follow_listing(self, job: ChildrenJob, lister: Lister, progress: Progress) -> None:
@@ -197,7 +209,3 @@ class ChildrenWorker:
             progress.problems.append(f"{child.key}: {error}")
         if not self._time_left():
             progress.stop()
-
-
-def _refresh(key: SourceKey, address: Address, requested: float) -> Change:
-    return Change(key.kind, key, "upsert", address, version=None, event_time=None, received=requested, object=None)
