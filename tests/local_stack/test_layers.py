@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,12 +69,19 @@ def test_it_is_built_for_the_interpreter_in_use(source: Path) -> None:
     assert (layer("Tried", source) / "python/for.txt").read_text().split() == ["native", sys.executable]
 
 
-def test_only_the_last_editions_are_kept(source: Path) -> None:
-    made = []
-    for number in range(layers.KEPT + 2):
+def test_the_last_editions_are_kept_and_all_that_were_in_use_within_a_day(source: Path) -> None:
+    def edition(number: int) -> Path:
         (source / "words.txt").write_text(str(number))
-        made.append(layer("Tried", source))
-    assert [one.exists() for one in made] == [False, False, *[True] * layers.KEPT]
+        return layer("Tried", source)
+
+    made = [edition(number) for number in range(layers.KEPT + 2)]
+    assert all(one.exists() for one in made), "somebody may run on them"
+    for number, one in enumerate(made):
+        moment = time.time() - layers.IN_USE_SECONDS - 1000 + number
+        os.utime(one, (moment, moment))
+    assert edition(0) == made[0], "and from now on it is in use again"
+    made.append(edition(len(made)))
+    assert [one.exists() for one in made] == [True, False, False, False, True, True]
 
 
 def test_a_build_that_fails_says_so_and_leaves_nothing_that_could_be_used(source: Path) -> None:
