@@ -161,6 +161,8 @@ class BitbucketReader:
                 yield from self._enriched(page, enricher)
             else:
                 yield self._listed(listing.kind, page)
+            if page.next is None:
+                return  # No request follows, for which the ledger would have to be asked whether it may be sent.
 
     def asker(self, listing: Listing) -> Ask:
         """Answers questions about the objects of a listing, with the fewest requests: for the time of one job."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bitbucket_port.bitbucket.client import START
-from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.errors import BitbucketPortError, NotFoundError, PermanentError, TransientError
 from bitbucket_port.objects import KINDS, Address, Kind, SourceKey
 from bitbucket_port.resync.children import ListedPage
 from bitbucket_port.resync.jobs import ListJob
 from bitbucket_port.resync.plan import Plan
-from bitbucket_port.resync.run import Ask, Bitbucket, Catalog, Ledger, Turn, chunks, objects_of, read_now
+from bitbucket_port.resync.run import Ask, Bitbucket, Catalog, Ledger, Turn, chunks, objects_of
 from bitbucket_port.resync.store import Candidate, Run, RunKind
 
 LONGEST_DELAY = 900
@@ -27,10 +26,6 @@ def roots_of(run: Run) -> frozenset[Kind]:
     """The kinds a run lists without regard to anything else; pull requests are listed below repositories."""
     kinds = set(run.kinds) - {"pull-request"}
     return frozenset(kinds | {"repository"} if "pull-request" in run.kinds else kinds)
-
-
-def _orders_pull_requests(run: Run) -> bool:
-    return run.kind == "full" and "pull-request" in run.kinds
 
 
 class Listings:
@@ -130,8 +125,6 @@ class Listings:
 
         part = turn.part
         outcomes = self._catalog.apply_page(page.entries, asked=page.asked, removals="defer", ask=ask)
-        if job.kind == "repository" and _orders_pull_requests(turn.run):
-            outcomes = self._with_renamed(outcomes, page)
         part.count(job.kind, "listed", len(page.entries) + len(page.failed))
         for outcome in outcomes:
             part.listed(outcome)
@@ -151,22 +144,8 @@ class Listings:
         failed = {key for key, _ in page.failed if key is not None}
         return {key.id for key in (*addresses, *failed)}
 
-    def _with_renamed(self, outcomes: Sequence[Outcome], page: ListedPage) -> list[Outcome]:
-        """Look now at repositories of another name than we know that were left to whoever touched them last.
-
-        Their pull requests relate to the new name: written first, they would have Port create an entity of that name,
-        and the repository's own could not be renamed any more.
-        """
-        left = [one.key for one in outcomes if one.result == "left"]
-        facts = {entry.key: entry.reading.facts for entry in page.entries}
-        items = self._ledger.read(left) if left else {}
-        renamed = [key for key in left if items[key].facts.full_name not in ("", facts[key].full_name)]
-        changes = [read_now(key, facts[key].address or Address(), self._clock()) for key in renamed]
-        looked = {one.key: one for one in self._catalog.look_all(changes, removals="defer")} if changes else {}
-        return [looked.get(one.key, one) for one in outcomes]
-
     def _order_pull_requests(self, page: ListedPage, ask: Ask, turn: Turn) -> None:
-        if not _orders_pull_requests(turn.run):
+        if turn.run.kind != "full" or "pull-request" not in turn.run.kinds:
             return
         plan = self._plan("full")
         jobs = []
