@@ -158,3 +158,13 @@ def test_where_an_entity_of_the_new_name_is_there_already_what_people_added_is_c
     world.look(world.above, "allow")
     assert world.names == {"orchard/new": "pears"}
     assert world.port.entities[EntityKey("above", "orchard/new")]["properties"] == {"by hand": "mine", "both": "new"}
+
+
+def test_what_people_added_is_not_copied_into_the_entity_of_something_else(world: Renaming) -> None:
+    world.name = "orchard/new"
+    other = SourceKey(world.above.kind, "{w}", "{other}")
+    world.put(other)
+    world.page(other)
+    world.page(world.above)
+    world.look(world.above, "allow")
+    assert world.names == {"orchard/new": None}

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bitbucket_port.objects import JsonObject as Json
 from tests.resync_end_to_end.conftest import Found
+from tests.resync_end_to_end.oracle import Expected, differences, shown
 from tests.resync_end_to_end.rig import Place, Run, writes
 from tests.resync_end_to_end.worlds import MEDIUM
 
 ENTITIES = {"cloud": "bitbucketCloud", "server": "bitbucketServer"}
 NOTE = "noteByHand"
 SERVICE = "service"
+IDENTIFIER = "payments-bitbucket"
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """A place whose catalog another tool filled, after two runs.
+
+    ``right`` is what must be in Port, ``left`` what the tool knew and is nowhere any more.
+    """
+
+    place: Place
+    right: Expected
+    left: set[Key]
+    runs: tuple[Run, Run]
+    catalogs: tuple[dict[Key, Json], dict[Key, Json]]
 
 
 @pytest.fixture(scope="module", params=["cloud", "server"])
-def resynced(request: pytest.FixtureRequest, found: Found) -> Place:
-    """A resynced place, in whose Port people have a property and a blueprint of their own."""
-    made: Place = found(request.param, size=MEDIUM)
+def migrated(request: pytest.FixtureRequest, found: Found) -> Migrated:
+    """In Port people have a property and a blueprint of their own."""
+    made: Place = found(request.param, size=MEDIUM, IntegrationIdentifier=IDENTIFIER)
     made.world.create_project("EMPTY", "Nothing in it")
     repository = blueprint(made, "Repository")
     (declared,) = (one for one in made.port.blueprints() if one["identifier"] == repository)
@@ -30,16 +49,31 @@ def resynced(request: pytest.FixtureRequest, found: Found) -> Place:
     made.port.put_blueprint(declared)
     relation = {"target": repository, "required": False, "many": False}
     made.port.put_blueprint({"identifier": SERVICE, "relations": {"repository": relation}})
-    run = made.resync()
-    made.assert_right(run)
-    return made
+    left = fill_as_ocean(made)
+    first = made.resync()
+    between = made.port.catalog()
+    made.machine.stack.clock.advance(300.0)
+    second = made.resync()
+    return Migrated(made, made.right(), left, (first, second), (between, made.port.catalog()))
+
+
+def fill_as_ocean(place: Place) -> set[Key]:
+    """What Ocean wrote under the same type and identifier, some time ago; returns what is not in Bitbucket any more."""
+    datasource = f"port-ocean/bitbucket-{place.machine.product}/0.1.38-beta/{IDENTIFIER}/exporter"
+    for key, entity in place.right().items():
+        if key[0] in (blueprint(place, "Project"), blueprint(place, "Repository")) and entity["title"]:
+            place.port.put_entity(*key, title="As it was", team=["payments"], datasource=datasource)
+    left = {(blueprint(place, kind), "gone/long-ago") for kind in ("Repository", "PullRequest")}
+    for key in left:
+        place.port.put_entity(*key, datasource=datasource)
+    return left
 
 
 @pytest.fixture
-def place(resynced: Place) -> Iterator[Place]:
+def place(migrated: Migrated) -> Iterator[Place]:
     """The same for all tests of a product, right again after each, and some minutes later."""
-    resynced.machine.stack.clock.advance(300.0)
-    yield resynced
+    migrated.place.machine.stack.clock.advance(300.0)
+    yield migrated.place
 
 
 def assert_right(place: Place, run: Run) -> None:
@@ -69,6 +103,20 @@ def open_pulls(place: Place, without: list[Any]) -> list[Any]:
     return [pull for pull in found if pull.state == "OPEN"]
 
 
+def test_a_catalog_that_ocean_filled_is_adopted_and_what_is_in_no_list_goes_with_the_second_run(
+    migrated: Migrated,
+) -> None:
+    (first, second), (between, after), right = migrated.runs, migrated.catalogs, migrated.right
+    assert (first.status, second.status) == ("complete", "complete")
+    assert after.keys() == right.keys()
+    assert between.keys() == right.keys() | migrated.left
+    assert not differences(shown({key: between[key] for key in right}), right)
+    assert [first.report["blueprints"][name]["unclaimed"] for name, _ in migrated.left] == [1, 1]
+    repositories = [key for key in right if key[0] == blueprint(migrated.place, "Repository")]
+    assert {tuple(between[key]["team"]) for key in repositories} == {("payments",)}
+    assert first.count("repository", "updated") == len(repositories)
+
+
 def test_deleted_renamed_moved_and_closed_things_leave_exactly_the_right_catalog(place: Place) -> None:
     world, cloud = place.world, place.machine.product == "cloud"
     deleted, renamed, moved, transferred, *_ = ordinary(place)
@@ -94,6 +142,8 @@ def test_deleted_renamed_moved_and_closed_things_leave_exactly_the_right_catalog
     assert (kept["team"], kept["properties"][NOTE]) == (["payments"], "look here")
     assert place.port.catalog()[SERVICE, "wallet"]["relations"] == {"repository": names(place, renamed)}
     assert names(place, renamed) != before
+    projects = place.port.entities(blueprint(place, "Project")).items()
+    assert [one["team"] for name, one in projects if name.endswith("NEWKEY")] == [["payments"]]
 
 
 def test_what_grew_too_old_goes_whatever_the_threshold_says(place: Place) -> None:
