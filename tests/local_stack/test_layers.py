@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,17 @@ def test_the_package_layer_holds_the_package_and_its_mappings_as_json() -> None:
     assert command_line
     for mapping in (ROOT / "mappings").glob("*/*.yaml"):
         json.loads((package / "mappings" / mapping.parent.name / f"{mapping.stem}.json").read_text(encoding="utf-8"))
+
+
+def test_of_awss_services_those_are_described_that_the_package_has_clients_of() -> None:
+    data = layer("DependenciesLayer", ROOT / "layers/dependencies") / "python/botocore/data"
+    package = ROOT / "layers/bitbucket_port/bitbucket_port"
+    used = [
+        re.findall(r'boto3\.client\("(\w+)"', path.read_text(encoding="utf-8"))
+        for path in package.rglob("*.py")
+        if "cli" not in path.relative_to(package).parts
+    ]
+    assert {path.name for path in data.iterdir() if path.is_dir()} == {name for names in used for name in names}
 
 
 @pytest.mark.parametrize("logical_id", ["DependenciesLayer", "BitbucketPortLayer"])
