@@ -91,12 +91,13 @@ class MemoryPort:
             written.append(Written(entity, "exists" if there and create_only else outcome))
         return written
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> None:
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> Written:
         if old not in self.entities:
             raise NotFoundError(f"there is no {old}")
         if entity.key in self.entities:
             raise PermanentError(f"{entity.key} exists")
         self.entities[entity.key] = {**self.entities.pop(old), **entity.fields}
+        return Written(entity, "updated", identifier=entity.key.identifier)
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         for identifier in identifiers:

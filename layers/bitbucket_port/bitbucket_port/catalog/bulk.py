@@ -146,23 +146,21 @@ class BulkWriting:
             settled.unchanged += 1
         else:
             settled.updated += 1
-        note_left_out(part.share, part.entity, written.trimmed)
+        self.note_left_out(part.share, part.entity, written)
+
+    def note_left_out(self, share: Share, entity: Entity, written: Written) -> None:
+        """Tell what of a written entity the blueprint has no room for, and keep how Port shows it then."""
+        if written.trimmed:
+            lacks = ", ".join(written.trimmed)
+            share.settled.problems.append(
+                f"{entity.key}: the blueprint in Port has no {lacks}; left out, the rest was written"
+            )
         if written.sent is not None and self._options.expected is not None:
-            self._accept(part, self._options.expected(written.sent, settled.owns[str(key)]))
-
-    def _accept(self, part: _Part, accepted: str) -> None:
-        try:
-            self._ledger.accept(part.entity.key, accepted)
-        except BitbucketPortError as error:
-            fail([part.share], error)
-
-
-def note_left_out(share: Share, entity: Entity, trimmed: Sequence[str]) -> None:
-    """Tell what of an entity the blueprint has no room for."""
-    if trimmed:
-        share.settled.problems.append(
-            f"{entity.key}: the blueprint in Port has no {', '.join(trimmed)}; left out, the rest was written"
-        )
+            accepted = self._options.expected(written.sent, share.settled.owns[str(entity.key)])
+            try:
+                self._ledger.accept(entity.key, accepted)
+            except BitbucketPortError as error:
+                fail([share], error)
 
 
 def _not_taken(again: Sequence[Written]) -> TransientError:

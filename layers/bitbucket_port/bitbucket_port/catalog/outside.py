@@ -69,8 +69,8 @@ class Writer(Protocol):
     ) -> list[Written]:
         """Write entities; one result each, in the same order."""
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> tuple[str, ...]:
-        """Change an entity's identifier and content in one step; returns what the blueprint does not have."""
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> Written:
+        """Change an entity's identifier and content in one step."""
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         """Delete entities; those that are not there count as deleted."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from bitbucket_port.catalog.bulk import BulkWriting, WriteOptions, note_left_out
+from bitbucket_port.catalog.bulk import BulkWriting, WriteOptions
 from bitbucket_port.catalog.items import UNKNOWN, EntityItem
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outcome import Removals
@@ -86,7 +86,7 @@ class Settlement:
                 continue
             share.touched_port = True
             try:
-                left_out = self._port.rename(old, entity, create_missing=self._options.create_missing)
+                written = self._port.rename(old, entity, create_missing=self._options.create_missing)
             except NotFoundError:
                 self._ledger.spare(old, token)  # Renamed by a writer that died, or never written.
                 share.absent.add(old)
@@ -100,21 +100,25 @@ class Settlement:
             self._ledger.drop(old, token)
             share.renamed[entity.key] = old
             share.settled.renamed += 1
-            note_left_out(share, entity, left_out)
+            self._bulk.note_left_out(share, entity, written)
 
     def _copy_unmapped(self, old: EntityKey, entity: Entity, share: Share) -> None:
-        """Remember what people added to an entity that has to be written anew under another identifier."""
+        """Remember what people added to an entity that has to be written anew under another identifier.
+
+        One of that identifier may be there, created by Port because something relates to it: what it has stays. If it
+        is another object's nothing is copied.
+        """
         existing = self._port.get(old)
-        if existing is None or self._port.get(entity.key) is not None:
+        items = self._ledger.entities(entity.blueprint, [entity.key.identifier])
+        if existing is None or (entity.key in items and items[entity.key].sources != {str(share.source)}):
             return
-        mapped = entity.fields.get("properties", {})
-        kept = {
-            name: value
-            for name, value in existing.get("properties", {}).items()
-            if name not in mapped and value is not None
-        }
+        there = self._port.get(entity.key) or {}
+        taken = {name for name, value in (there.get("properties") or {}).items() if value is not None}
+        taken |= entity.fields.get("properties", {}).keys()
+        properties = existing.get("properties") or {}
+        kept = {name: value for name, value in properties.items() if name not in taken and value is not None}
         share.copied[entity.key] = {"properties": kept}
-        if existing.get("team") and "team" not in entity.fields:
+        if existing.get("team") and "team" not in entity.fields and not there.get("team"):
             share.copied[entity.key]["team"] = existing["team"]
         for other in self._port.relating_to(old):
             share.settled.problems.append(

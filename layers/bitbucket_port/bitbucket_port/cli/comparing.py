@@ -85,7 +85,7 @@ class ComparingWriter:
         """See PortClient; an entity that Port shows already as it should be is "same", and not sent."""
         for blueprint in {entity.blueprint for entity in entities}:
             self._snapshot.need(blueprint, self._port)
-        results: list[Written | None] = [self._known(entity, create_only=create_only) for entity in entities]
+        results = self._there(entities) if create_only else self._right(entities)
         rest = [position for position, result in enumerate(results) if result is None]
         if rest:
             some = [entities[position] for position in rest]
@@ -95,20 +95,36 @@ class ComparingWriter:
                 written = self._port.upsert(some, create_only=create_only, merge=merge, create_missing=create_missing)
             for position, result in zip(rest, written, strict=True):
                 results[position] = result
-                if result.outcome in ("created", "updated") and result.identifier:
-                    self._snapshot.write(entities[position], result.identifier)
+            done = ((one, result) for one, result in zip(some, written, strict=True))
+            self._snapshot.write(
+                [
+                    (one, result.identifier)
+                    for one, result in done
+                    if result.outcome in ("created", "updated") and result.identifier
+                ]
+            )
         return [result for result in results if result is not None]
 
-    def _known(self, entity: Entity, *, create_only: bool) -> Written | None:
-        """What can be told of an entity without asking Port; None where it has to be written."""
-        if entity.is_search:
-            return None
+    def _there(self, entities: Sequence[Entity]) -> list[Written | None]:
+        """The entities that are not to be created, because Port shows them; None for the others."""
+        known = {
+            EntityKey(blueprint, name)
+            for blueprint, names in _names(entities).items()
+            for name in self._snapshot.known(blueprint, names)
+        }
+        return [Written(one, "exists", identifier=one.key.identifier) if one.key in known else None for one in entities]
+
+    def _right(self, entities: Sequence[Entity]) -> list[Written | None]:
+        """The entities that need no write, because Port shows them as they should be; None for the others."""
+        shown = {
+            EntityKey(blueprint, name): entity
+            for blueprint, names in _names(entities).items()
+            for name, entity in self._snapshot.of(blueprint, names).items()
+        }
+        return [self._unchanged(one, shown[one.key]) if one.key in shown else None for one in entities]
+
+    def _unchanged(self, entity: Entity, shown: JsonObject) -> Written | None:
         name = entity.key.identifier
-        shown = self._snapshot.of(entity.blueprint, [name]).get(name)
-        if shown is None:
-            return None
-        if create_only:
-            return Written(entity, "exists", identifier=name)
         different = differences(entity, shown)
         if not different:
             return Written(entity, "same", identifier=name)
@@ -155,17 +171,17 @@ class ComparingWriter:
         name = entity.key.identifier
         return self._snapshot.of(entity.blueprint, [name]).get(name)
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> tuple[str, ...]:
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> Written:
         """See PortClient."""
         self._snapshot.need(old.blueprint, self._port)
         if self._changes is not None:
             self._changes.add(Change("rename", old, f"becomes {entity.key.identifier}"))
-            left_out: tuple[str, ...] = ()
+            written = Written(entity, "updated", identifier=entity.key.identifier)
         else:
-            left_out = self._port.rename(old, entity, create_missing=create_missing)
+            written = self._port.rename(old, entity, create_missing=create_missing)
         self._snapshot.drop(old.blueprint, [old.identifier])
-        self._snapshot.write(entity, entity.key.identifier)
-        return left_out
+        self._snapshot.write([(written.sent or entity, entity.key.identifier)])
+        return written
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         """See PortClient; without ``deletes`` everything stays."""
@@ -184,7 +200,7 @@ class ComparingWriter:
     def ours(self, blueprint: str, identifiers: Collection[str]) -> set[str]:
         """See PortClient; told by the snapshot."""
         self._snapshot.need(blueprint, self._port)
-        return set(self._snapshot.of(blueprint, identifiers))
+        return self._snapshot.known(blueprint, identifiers)
 
     def get(self, key: EntityKey) -> JsonObject | None:
         """See PortClient."""
@@ -216,6 +232,15 @@ def differences(entity: Entity, shown: JsonObject) -> list[str]:
     wanted = normal_form(entity.fields)
     values = named(shown, wanted.keys())
     return sorted(name for name, value in wanted.items() if is_found_by_port(name, value) or values[name] != value)
+
+
+def _names(entities: Sequence[Entity]) -> dict[str, list[str]]:
+    """The identifiers by blueprint, without what Port finds by a search."""
+    found: dict[str, list[str]] = {}
+    for entity in entities:
+        if not entity.is_search:
+            found.setdefault(entity.blueprint, []).append(entity.key.identifier)
+    return found
 
 
 def _told(entity: Entity, shown: JsonObject, names: Sequence[str]) -> str:

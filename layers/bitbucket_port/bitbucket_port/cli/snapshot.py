@@ -14,7 +14,7 @@ from bitbucket_port.objects import Entity, JsonObject
 from bitbucket_port.port.client import PortClient
 from bitbucket_port.port.listing import PortPage, list_ours
 from bitbucket_port.resync.drift import Shapes
-from bitbucket_port.sqlite import Database
+from bitbucket_port.sqlite import Database, Row
 
 _AT_ONCE = 500
 _WRITTEN_NOW = "now"
@@ -55,14 +55,20 @@ class Snapshot:
 
     def of(self, blueprint: str, identifiers: Collection[str]) -> dict[str, JsonObject]:
         """Those of these entities that are in it."""
-        found: dict[str, JsonObject] = {}
+        rows = self._among("identifier, entity", blueprint, identifiers)
+        return {name: json.loads(text) for name, text in rows}
+
+    def known(self, blueprint: str, identifiers: Collection[str]) -> set[str]:
+        """Which of these entities are in it."""
+        return {name for (name,) in self._among("identifier", blueprint, identifiers)}
+
+    def _among(self, columns: str, blueprint: str, identifiers: Collection[str]) -> Iterator[Row]:
         wanted = sorted(set(identifiers))
         for start in range(0, len(wanted), _AT_ONCE):
             some = wanted[start : start + _AT_ONCE]
             marks = ",".join("?" * len(some))
-            statement = f"SELECT identifier, entity FROM shown WHERE blueprint = ? AND identifier IN ({marks})"  # noqa: S608
-            found.update({name: json.loads(text) for name, text in self._database.page(statement, blueprint, *some)})
-        return found
+            statement = f"SELECT {columns} FROM shown WHERE blueprint = ? AND identifier IN ({marks})"  # noqa: S608
+            yield from self._database.page(statement, blueprint, *some)
 
     def page(self, blueprint: str, after: str, limit: int) -> list[JsonObject]:
         """The next entities by identifier."""
@@ -77,13 +83,14 @@ class Snapshot:
             yield some
             after = some[-1]
 
-    def write(self, entity: Entity, identifier: str) -> None:
-        """An entity was written, and Port now shows (also) what it says."""
-        before = self.of(entity.blueprint, [identifier]).get(identifier, {})
-        after = {**before, **entity.fields, "identifier": identifier, "updatedAt": _WRITTEN_NOW}
-        for group in ("properties", "relations"):
-            after[group] = {**(before.get(group) or {}), **(entity.fields.get(group) or {})}
-        self._keep(entity.blueprint, [after])
+    def write(self, written: Sequence[tuple[Entity, str]]) -> None:
+        """Entities were written under these identifiers, and Port now shows (also) what they say."""
+        for blueprint in {entity.blueprint for entity, _ in written}:
+            some = [(entity, identifier) for entity, identifier in written if entity.blueprint == blueprint]
+            shown = self.of(blueprint, [identifier for _, identifier in some])
+            for entity, identifier in some:
+                shown[identifier] = _after(shown.get(identifier, {}), entity, identifier)
+            self._keep(blueprint, shown.values())
 
     def drop(self, blueprint: str, identifiers: Collection[str]) -> None:
         """Entities were deleted, or have another identifier now."""
@@ -96,6 +103,13 @@ class Snapshot:
             "ON CONFLICT DO UPDATE SET entity = excluded.entity",
             [(blueprint, str(entity["identifier"]), json.dumps(entity)) for entity in entities],
         )
+
+
+def _after(before: JsonObject, entity: Entity, identifier: str) -> JsonObject:
+    after = {**before, **entity.fields, "identifier": identifier, "updatedAt": _WRITTEN_NOW}
+    for group in ("properties", "relations"):
+        after[group] = {**(before.get(group) or {}), **(entity.fields.get(group) or {})}
+    return after
 
 
 class SnapshotPort(PortClient):

@@ -145,10 +145,8 @@ class PortClient:
                 self._clear_meta(result)
         return written
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> tuple[str, ...]:
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> Written:
         """Change an entity's identifier and content in one step; what is not named and relations to it stay.
-
-        Returns what the blueprint does not have, which is left out.
 
         Raises NotFoundError when there is no such entity (perhaps an earlier try went through and its answer was lost:
         writing the entity is right then), RenameRefusedError when Port refuses.
@@ -156,16 +154,18 @@ class PortClient:
         if old.blueprint != entity.blueprint or entity.is_search:
             raise RenameRefusedError(f"{old} cannot become {entity.key}: an identifier changes only in its blueprint")
         answer = self._rename(old, entity, create_missing)
+        sent = entity
         left_out: tuple[str, ...] = ()
         if answer.status in {400, 422}:
-            trimmed, left_out = trim(entity, self.blueprint(old.blueprint, fresh=True))
+            sent, left_out = trim(entity, self.blueprint(old.blueprint, fresh=True))
             if left_out:
-                answer = self._rename(old, trimmed, create_missing)
+                answer = self._rename(old, sent, create_missing)
         if answer.status == 404 and self.get(old) is None:
             raise NotFoundError(f"{old} is not in Port")
         if answer.status != 200:
             raise RenameRefusedError(f"Port answered {answer.status}{_reason(answer)}")
-        return left_out
+        name = entity.key.identifier
+        return Written(entity, "updated", identifier=name, trimmed=left_out, sent=sent if left_out else None)
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         """Delete entities; those that are not there count as deleted.
