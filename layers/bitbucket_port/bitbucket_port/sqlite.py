@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,29 +46,18 @@ class Database:
         with self._lock:
             self._connection.close()
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self) -> AbstractContextManager[None]:
         """Everything inside is one transaction that no other thread comes between; an error undoes it all."""
-        with self._lock, _classified():
-            if self._depth == 0:
-                self._connection.execute("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield
-            except BaseException:
-                if self._depth == 1:
-                    self._connection.execute("ROLLBACK")
-                raise
-            else:
-                if self._depth == 1:
-                    self._connection.execute("COMMIT")
-            finally:
-                self._depth -= 1
+        return _Step(self)
+
+    def still(self) -> AbstractContextManager[object]:
+        """Everything inside reads from one state; for several readings of which one would need no ``step``."""
+        return self._lock
 
     def one(self, statement: str, *parameters: Any) -> Row | None:
         """The first row of a query."""
-        with self._lock, _classified():
-            row: Row | None = self._connection.execute(statement, parameters).fetchone()
+        with self._lock:
+            row: Row | None = self._execute(statement, parameters).fetchone()
             return row
 
     def page(self, statement: str, *parameters: Any) -> list[Row]:
@@ -78,13 +67,60 @@ class Database:
 
     def change(self, statement: str, *parameters: Any) -> bool:
         """Carry one statement out; whether it changed any row."""
-        with self._lock, _classified():
-            return self._connection.execute(statement, parameters).rowcount > 0
+        with self._lock:
+            return self._execute(statement, parameters).rowcount > 0
 
     def change_many(self, statement: str, rows: Iterable[Row]) -> None:
         """Carry one statement out for each row, in one step."""
-        with self.step():
+        with self.step(), _classified():
             self._connection.executemany(statement, rows)
+
+    def _execute(self, statement: str, parameters: Row = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, parameters)
+        except sqlite3.OperationalError as error:
+            raise _unusable(error) from error
+
+    def _enter(self) -> None:
+        self._lock.acquire()
+        try:
+            if self._depth == 0:
+                self._execute("BEGIN")
+            self._depth += 1
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _leave(self, *, undo: bool) -> None:
+        self._depth -= 1
+        try:
+            if self._depth == 0:
+                self._end(undo=undo)
+        finally:
+            self._lock.release()
+
+    def _end(self, *, undo: bool) -> None:
+        try:
+            if not undo:
+                self._execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:  # A full disk may have undone it already.
+                self._execute("ROLLBACK")
+
+
+class _Step:
+    """A class, for every object of a run takes several steps, and a generator costs as much as what is inside."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database._enter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._database._leave(undo=kind is not None)
 
 
 @contextmanager
@@ -93,4 +129,8 @@ def _classified() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise TransientError(f"The file of the local database cannot be used: {error}") from error
+        raise _unusable(error) from error
+
+
+def _unusable(error: sqlite3.OperationalError) -> TransientError:
+    return TransientError(f"The file of the local database cannot be used: {error}")

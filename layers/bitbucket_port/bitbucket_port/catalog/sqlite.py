@@ -60,7 +60,7 @@ class SQLiteLedger:
 
     def read(self, keys: Collection[SourceKey]) -> dict[SourceKey, ObjectItem]:
         """See Ledger."""
-        with self._database.step():
+        with self._database.still():
             return {key: self._object(key) or ObjectItem(key) for key in keys}
 
     def take_lease(
@@ -222,7 +222,7 @@ class SQLiteLedger:
     def entities(self, blueprint: str, identifiers: Collection[str]) -> dict[EntityKey, EntityItem]:
         """See Ledger."""
         keys = [EntityKey(blueprint, identifier) for identifier in identifiers]
-        with self._database.step():
+        with self._database.still():
             found = {key: self._entity(key) for key in keys}
         return {key: item for key, item in found.items() if item.sources}
 

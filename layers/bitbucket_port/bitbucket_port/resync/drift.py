@@ -16,7 +16,7 @@ Pure functions only.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
@@ -50,6 +50,7 @@ class Shapes:
 
     _by_blueprint: Mapping[str, Mapping[Kind, tuple[Names, ...]]]
     _of_any: Mapping[Kind, tuple[Names, ...]]
+    _names: dict[str, frozenset[str]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, mapping: PortMapping) -> Shapes:
@@ -77,7 +78,11 @@ class Shapes:
 
     def names(self, blueprint: str) -> frozenset[str]:
         """All fields any resource sets in entities of this blueprint."""
-        return frozenset(name for shapes in self._kinds(blueprint).values() for shape in shapes for name in shape)
+        known = self._names.get(blueprint)
+        if known is None:
+            kinds = self._kinds(blueprint).values()
+            known = self._names[blueprint] = frozenset(name for shapes in kinds for shape in shapes for name in shape)
+        return known
 
     def candidates(self, blueprint: str, kind: Kind) -> tuple[Names, ...]:
         """The sets of fields, each sorted, that an object of the kind may have set in such an entity."""

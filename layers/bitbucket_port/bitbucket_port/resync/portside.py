@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bitbucket_port.catalog.items import UNKNOWN, EntityItem, ObjectItem
+from bitbucket_port.catalog.share import is_search
 from bitbucket_port.errors import BitbucketPortError, TransientError
 from bitbucket_port.mapping.model import Mapping as PortMapping
 from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, SourceKey
-from bitbucket_port.port.listing import Lister, list_ours, look
+from bitbucket_port.port.listing import MOST_LOOKED_AT, Lister, list_ours, look
 from bitbucket_port.resync.drift import Claim, Shapes, acceptance, judge
 from bitbucket_port.resync.jobs import HealJob, PortJob
-from bitbucket_port.resync.run import Catalog, Ledger, Turn, objects_of
+from bitbucket_port.resync.run import Catalog, Ledger, Turn, chunks, objects_of
+from bitbucket_port.resync.shown import Shown
 from bitbucket_port.resync.start import LISTED_BY_LIST
 from bitbucket_port.resync.store import Planned
 from bitbucket_port.resync.unclaimed import Production, mark, twice_unclaimed
@@ -80,10 +82,10 @@ class PortSide:
         names = self._shapes.names(blueprint)
         wrong: dict[SourceKey, set[EntityKey]] = {}
         unclaimed: list[JsonObject] = []
-        shown: set[str] = set()
+        shown = Shown()
         for page in list_ours(self._port, blueprint, names):
             entities = {str(entity["identifier"]): entity for entity in page.entities}
-            shown |= entities.keys()
+            shown.add(entities)
             unclaimed += self._compare(blueprint, entities, wrong)
         differing = len({key for keys in wrong.values() for key in keys})
         missing = self._missing(blueprint, shown, names, wrong)
@@ -95,7 +97,7 @@ class PortSide:
     def _compare(
         self, blueprint: str, entities: Mapping[str, JsonObject], wrong: dict[SourceKey, set[EntityKey]]
     ) -> list[JsonObject]:
-        """Note the objects whose entities are wrong; returns the entities that no object claims."""
+        """Note the objects whose entities are wrong; returns, as far as it tells them apart, what no object claims."""
         items = self._ledger.entities(blueprint, entities.keys())
         owners = self._owners(items.values())
         unclaimed = []
@@ -103,7 +105,7 @@ class PortSide:
             key = EntityKey(blueprint, identifier)
             item = items.get(key)
             if item is None or not item.sources:
-                unclaimed.append(entity)
+                unclaimed.append({name: entity.get(name) for name in ("identifier", "updatedAt")})
                 continue
             if self._is_wrong(entity, key, item, owners):
                 for source in item.sources:
@@ -123,24 +125,30 @@ class PortSide:
         return {str(key): item for key, item in self._ledger.read([SourceKey.parse(text) for text in keys]).items()}
 
     def _missing(
-        self, blueprint: str, shown: set[str], names: Collection[str], wrong: dict[SourceKey, set[EntityKey]]
+        self, blueprint: str, shown: Shown, names: Collection[str], wrong: dict[SourceKey, set[EntityKey]]
     ) -> int:
         """Note the objects whose entities Port does not have; those that only changed hands are compared."""
-        kinds = self._production.kinds.get(blueprint) if not self._production.unknown else None
-        owners: dict[str, list[ObjectItem]] = {}
-        for item in self._all(KINDS if kinds is None else sorted(kinds)):
-            for key in item.owned():
-                if key.blueprint == blueprint and key.identifier not in shown and not key.identifier.startswith("?"):
-                    owners.setdefault(key.identifier, []).append(item)
-        if not owners:
-            return 0
-        there = look(self._port, blueprint, owners, names)
-        self._compare(blueprint, there, wrong)
-        gone = [identifier for identifier in owners if identifier not in there]
-        for identifier in gone:
-            for owner in owners[identifier]:
-                wrong.setdefault(owner.key, set()).add(EntityKey(blueprint, identifier))
+        gone: set[str] = set()
+        for owners in self._not_shown(blueprint, shown):
+            there = look(self._port, blueprint, owners, names)
+            self._compare(blueprint, there, wrong)
+            for identifier in owners.keys() - there.keys():
+                gone.add(identifier)
+                for owner in owners[identifier]:
+                    wrong.setdefault(owner, set()).add(EntityKey(blueprint, identifier))
         return len(gone)
+
+    def _not_shown(self, blueprint: str, shown: Shown) -> Iterator[dict[str, list[SourceKey]]]:
+        """What objects own and Port did not show, with these objects: as many at a time as Port is asked for."""
+        kinds = self._production.kinds.get(blueprint) if not self._production.unknown else None
+        items = self._all(KINDS if kinds is None else sorted(kinds))
+        owned = ((key, item.key) for item in items for key in item.owned() if key.blueprint == blueprint)
+        missed = ((key, owner) for key, owner in owned if not is_search(key) and key.identifier not in shown)
+        for some in chunks(missed, MOST_LOOKED_AT):
+            owners: dict[str, list[SourceKey]] = {}
+            for key, owner in some:
+                owners.setdefault(key.identifier, []).append(owner)
+            yield owners
 
     # --- unclaimed ---------------------------------------------------------------------------------------------------
 
