@@ -106,8 +106,7 @@ def open_pulls(place: Place, without: list[Any]) -> list[Any]:
 def test_a_catalog_that_ocean_filled_is_adopted_and_what_is_in_no_list_goes_with_the_second_run(
     migrated: Migrated,
 ) -> None:
-    (first, second), (between, after), right = migrated.runs, migrated.catalogs, migrated.right
-    assert (first.status, second.status) == ("complete", "complete")
+    (first, _), (between, after), right = migrated.runs, migrated.catalogs, migrated.right
     assert after.keys() == right.keys()
     assert between.keys() == right.keys() | migrated.left
     assert not differences(shown({key: between[key] for key in right}), right)
