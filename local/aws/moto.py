@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +38,8 @@ class Moto:
         self._process: subprocess.Popen[str] | None = None
         self._token = secrets.token_hex(16)
         self._http = urllib3.PoolManager(maxsize=8, retries=False)
+        self._making = threading.Lock()
+        self._clients: dict[tuple[str, Any], Any] = {}
         self.url = ""
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -76,8 +79,17 @@ class Moto:
     def client(self, service: Any, *, key: str = OPERATOR) -> Any:
         """A boto3 client of one of its services: the operator's, or that of whoever was admitted under ``key``.
 
-        The operator may do everything and is not recorded. Any other client tries once only, so that a fault strikes.
+        The operator may do everything and is not recorded; there is one client for each service. Any other client tries
+        once only, so that a fault strikes.
         """
+        if key != OPERATOR:
+            return self._client(service, key)
+        with self._making:
+            if (self.url, service) not in self._clients:
+                self._clients[self.url, service] = self._client(service, key)
+            return self._clients[self.url, service]
+
+    def _client(self, service: Any, key: str) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,
