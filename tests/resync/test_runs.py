@@ -9,6 +9,7 @@ import pytest
 from bitbucket_port.catalog.held import failed
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.errors import BusyError, CredentialsRefusedError, ForbiddenError, NotFoundError, TransientError
+from bitbucket_port.lambda_worker import LEASE_SECONDS as LONGEST_LEASE_SECONDS
 from bitbucket_port.objects import EntityKey, SourceKey
 from bitbucket_port.resync.store import Request
 from bitbucket_port.resync.worker import MOST_TRIES
@@ -425,6 +426,7 @@ def test_somebody_who_keeps_an_object_busy_is_no_limit(rig: Rig, monkeypatch: py
     report = rig.full()
     assert tries == MOST_TRIES
     assert report["throttled"] == 0
+    assert report["duration"] > LONGEST_LEASE_SECONDS, "whoever is busy has had his time"
     assert report["failures"] == [{"kind": "pull-request", "what": str(busy), "reason": "somebody is writing it"}]
     assert entity_of(busy, title).key in rig.port
 

@@ -77,12 +77,16 @@ class Ledger(Protocol):
 
 @dataclass
 class Turn:
-    """One try of one job. ``last_try``: after this one the job is given up, so what fails is reported instead."""
+    """One try of one job, the ``tries``-th of those that count.
+
+    ``last_try``: after this one the job is given up, so what fails is reported instead.
+    """
 
     run: Run
     store: RunStore
     send: SendJobs
     part: Part = field(default_factory=Part)
+    tries: int = 1
     last_try: bool = False
 
     def order(self, jobs: Sequence[Job], *, delay: int = 0) -> None:

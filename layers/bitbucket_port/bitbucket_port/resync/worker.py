@@ -32,6 +32,8 @@ from bitbucket_port.resync.sweep import Sweeps
 MOST_TRIES = 12
 """Receives of a job's message after which a failure counts as lasting, those that met a limit not counted."""
 MOST_RECEIVES = 60
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
+"""Seconds between two tries, at least: each is twice as long as the one before."""
 
 
 class Log(Protocol):
@@ -142,7 +144,7 @@ class RunWorker:
             self._advance(run.id, again=True)
             return
         tries = receives - open_job.waits
-        turn = Turn(run, self._store, self._send, last_try=tries >= MOST_TRIES)
+        turn = Turn(run, self._store, self._send, tries=tries, last_try=tries >= MOST_TRIES)
         if tries > MOST_TRIES or receives > MOST_RECEIVES:
             self._give_up(job, turn, f"it was received {receives} times and never ended")
         else:
@@ -171,6 +173,7 @@ class RunWorker:
         except TransientError as error:
             if not turn.last_try or error.is_limit:
                 self._put_off(job, turn, error, before, receives)
+                error.retry_after = pause(error, turn.tries)
                 raise
             self._give_up(job, turn, str(error))
         except PermanentError as error:
@@ -305,6 +308,17 @@ class RunWorker:
         """Begin what was asked for while a run was going on: where both intervals are 0 no tick does."""
         if self._starter:
             self._starter.tick()
+
+
+def pause(error: TransientError, tries: int) -> float | None:
+    """Seconds until the next try of a job; None leaves it to the queue, whose pauses grow.
+
+    So do those here, whatever is told, unless it is a limit: somebody may hold a lease for longer than twelve times the
+    few seconds that are told of it.
+    """
+    if error.retry_after is None or error.is_limit:
+        return error.retry_after
+    return max(error.retry_after, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (max(tries, 1) - 1)))
 
 
 def look_after(job: ChildrenJob, children: ChildrenWorker, send: SendJobs, log: Log, turn: Turn | None = None) -> None:
