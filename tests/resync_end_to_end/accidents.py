@@ -8,13 +8,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
+from math import ceil
 from typing import Any, Literal
 
 import pytest
 
 from bitbucket_port.objects import JsonObject
 from local.aws import Moto
+from local.clock import Clock
 from local.functions import Function, FunctionError
 from local.standins.http import Answer, Exchange, StandIn
 from tests.resync_end_to_end.oracle import Expected, Key, differences, shown
@@ -242,6 +245,49 @@ class Refusing:
             return exchange.carry_out()
         self.refused += 1
         return exchange.refuse(self._status, "never")
+
+
+class Limited:
+    """A tap that answers requests that match with 429 for so many simulated seconds from the first one on, and says so.
+
+    ``refused`` counts them by what was asked for.
+    """
+
+    def __init__(self, clock: Clock, seconds: float, match: Callable[[Exchange], bool]) -> None:
+        self._clock, self._seconds, self._match = clock, seconds, match
+        self._until: float | None = None
+        self.refused: Counter[str] = Counter()
+
+    def __call__(self, exchange: Exchange) -> Answer:
+        if not self._match(exchange):
+            return exchange.carry_out()
+        if self._until is None:
+            self._until = self._clock.now() + self._seconds
+        left = self._until - self._clock.now()
+        if left <= 0:
+            return exchange.carry_out()
+        self.refused[exchange.request.path] += 1
+        answer = exchange.refuse(429, "too many requests")
+        return replace(answer, headers={**answer.headers, "Retry-After": str(ceil(left))})
+
+
+class Dealt:
+    """Notes the messages by which each job reached its function, and whether one of its functions ever died."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.messages: dict[str, set[str]] = {}
+        self.died: list[str] = []
+
+    def __call__(self, function: Function, event: Any, invoke: Invoke) -> Any:
+        for record in event.get("Records", []):
+            with self._lock:
+                self.messages.setdefault(record["body"], set()).add(record["messageId"])
+        try:
+            return invoke(event)
+        except FunctionError as error:
+            self.died.append(str(error))
+            raise
 
 
 class Shuffled:

@@ -81,6 +81,11 @@ class Place:
         answer: JsonObject = self._function("ResyncStart").invoke({"resync": wanted})
         return answer
 
+    def tick(self) -> JsonObject:
+        """What the schedule does once a minute."""
+        answer: JsonObject = self._function("ResyncStart").invoke({})
+        return answer
+
     def resync(self, wanted: str = "full", *, timeout: float = 300.0) -> Run:
         """Ask for a run and wait until it and everything it set off is over."""
         self.machine.bitbucket.forget_requests()

@@ -18,9 +18,11 @@ from local.outside import Outside
 from local.standins.http import Exchange
 from tests.resync_end_to_end.accidents import (
     LITTLE,
+    Dealt,
     Door,
     Guard,
     Life,
+    Limited,
     Refusing,
     Shuffled,
     Weather,
@@ -117,7 +119,8 @@ def test_whoever_begins_a_run_may_die_and_whoever_asks_next_finds_it_begun(theat
             with pytest.raises(FunctionError):
                 theatre.place.ask()
             theatre.place.machine.stack.clock.advance(SENT_AGAIN_SECONDS + 1)
-            assert theatre.place.ask()["did"] in ("began", "sent again")
+            # What was sent before the death may be at work already.
+            assert theatre.place.ask()["did"] in ("began", "sent again", *["goes on"] * action.startswith("sqs:"))
 
         report = run_through(theatre.place, begin)
         assert (report["status"], theatre.life.wrong()) == ("complete", [])
@@ -175,6 +178,30 @@ def test_a_fifth_of_all_requests_failing_costs_nothing_but_time(theatre: Theatre
     assert guard.gone == set()
     assert storm.met.keys() | rain.met.keys() == {"429", "500", "reset before", "reset after", "no answer"}
     assert (report["status"], theatre.life.wrong()) == ("complete", []), trouble(report)
+
+
+def test_a_limit_of_hours_is_waited_for_on_the_queue_and_the_run_outlives_it(theatre: Theatre) -> None:
+    place, stack = theatre.place, theatre.place.machine.stack
+    theatre.life.goes_on()
+    limited, dealt = Limited(stack.clock, 5 * 3600.0, asks_for_pull_requests), Dealt()
+
+    def begin() -> None:
+        place.ask()
+        stack.pass_time(4 * 3600.0)
+        assert place.tick()["did"] == "goes on"
+
+    with theatre.door.kept_by(dealt), tapped(place.machine.bitbucket, limited):
+        report = run_through(place, begin)
+    assert set(limited.refused.values()) == {1}, "nobody asks before the time"
+    assert {len(messages) for messages in dealt.messages.values()} == {1}, "nothing was sent again"
+    assert dealt.died == []
+    assert (report["status"], theatre.life.wrong()) == ("complete", []), trouble(report)
+    assert report["throttled"] > 4 * 3600
+    assert report["duration"] > 5 * 3600
+
+
+def asks_for_pull_requests(exchange: Exchange) -> bool:
+    return exchange.operation.endswith(("/pullrequests", "/pull-requests"))
 
 
 def test_a_repository_that_is_refused_protects_its_own_pull_requests_and_nothing_else(theatre: Theatre) -> None:
