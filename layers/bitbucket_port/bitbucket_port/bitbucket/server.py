@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from bitbucket_port.bitbucket.address import address_of
 from bitbucket_port.bitbucket.client import START, Page, Reader, check_identity
-from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
+from bitbucket_port.errors import ForbiddenError, NotFoundError, PermanentError, TransientError
 from bitbucket_port.http import HttpClient, path_of
 from bitbucket_port.objects import Address, JsonObject, Product
 
@@ -43,8 +43,13 @@ class ServerBitbucket(Reader):
         return self._source
 
     def check_source(self) -> None:
-        """``GET /projects``, which needs our credentials: the version, say, would be told to anybody."""
-        self.values(self.get("/projects", {"limit": 1}))
+        """``GET /projects``, which needs our credentials: the version, say, would be told to anybody.
+
+        Lists leave out what an account may not see. One that sees no project and no repository lost its permissions:
+        what it does not find may be there (ForbiddenError).
+        """
+        if not any(self.values(self.get(path, {"limit": 1})) for path in ("/projects", "/repos")):
+            raise ForbiddenError("Bitbucket shows this account no project and no repository at all")
 
     def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
         """``GET /projects/{key}``."""
