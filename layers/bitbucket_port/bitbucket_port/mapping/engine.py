@@ -21,6 +21,7 @@ from bitbucket_port.mapping.model import Mapped, Mapping, MappingProblem, Resour
 from bitbucket_port.mapping.normalise import normalise
 from bitbucket_port.mapping.payload_facts import FACTS
 from bitbucket_port.mapping.program import fused
+from bitbucket_port.mapping.pruning import WHOLE, Part, part_read
 from bitbucket_port.mapping.scope import Judgement, Question, Scope
 from bitbucket_port.objects import KINDS, Entity, EntityKey, JsonObject, Kind
 
@@ -105,6 +106,13 @@ class _KindEngine:
         ]
 
     @cached_property
+    def _part(self) -> Part:
+        """What jq has to see of an object; what itemsToParse takes apart is not judged."""
+        if any(resource.items_to_parse is not None for resource in self._resources):
+            return WHOLE
+        return part_read(reads for _, _, reads in self._reads)
+
+    @cached_property
     def wants(self) -> Wants:
         text = "\n".join(expression for resource in self._resources for _, expression in resource.expressions())
         files = [path for resource in self._resources for path in resource.selector.included_files]
@@ -160,6 +168,7 @@ class _KindEngine:
         return found
 
     def _evaluated(self, obj: JsonObject) -> list[Rows]:
+        obj = self._part.of(obj)
         text = json.dumps(obj)
         try:
             found = self._program.input_text(text).first()
