@@ -10,6 +10,7 @@ import json as jsonlib
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -134,7 +135,8 @@ class HttpClient:
     ``throttled`` is told of every 429 with the seconds the server wants us to wait (None: not said) and answers how
     long to wait really; 0 means "another credential is in place, go on". ``answered`` is told the headers and status of
     every answer, before ``throttled`` is. ``deadline`` may be replaced at any time: one client lives as long as its
-    Lambda environment. ``sent`` counts requests on the wire.
+    Lambda environment. ``sent`` counts requests on the wire. ``turn`` is entered for each from its first byte to the
+    last of its answer: several clients that share one are bound by it together.
     """
 
     def __init__(
@@ -149,6 +151,7 @@ class HttpClient:
         throttled: Callable[[float | None], float | None] | None = None,
         answered: Callable[[Mapping[str, str], int], None] | None = None,
         verify: bool | str = True,
+        turn: AbstractContextManager[object] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -169,9 +172,10 @@ class HttpClient:
         self._throttled = throttled
         self._answered = answered
         self._verify = verify
+        self._turn: AbstractContextManager[object] = turn or nullcontext()
         self._sleep = sleep
         self._now = now
-        self._session = session or _Session()
+        self._session = session or Session()
         # A session cookie of the server would go on authenticating after the credentials were changed.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -247,18 +251,21 @@ class HttpClient:
         headers = {"User-Agent": f"bitbucket-port/{__version__}"} | (self._headers() if self._headers else {})
         self.sent += 1
         try:
-            with self._session.request(
-                method,
-                url,
-                params=params,
-                json=json,
-                headers=headers,
-                auth=_keep_headers,
-                timeout=(min(connect, left), min(read, left)),
-                allow_redirects=False,
-                verify=self._verify,
-                stream=True,
-            ) as answer:
+            with (
+                self._turn,
+                self._session.request(
+                    method,
+                    url,
+                    params=params,
+                    json=json,
+                    headers=headers,
+                    auth=_keep_headers,
+                    timeout=(min(connect, left), min(read, left)),
+                    allow_redirects=False,
+                    verify=self._verify,
+                    stream=True,
+                ) as answer,
+            ):
                 if self._answered:
                     self._answered(answer.headers, answer.status_code)
                 return Response(answer.status_code, answer.headers, self._body(answer), self.name)
@@ -335,10 +342,23 @@ class _ConnectionTrouble(Exception):  # noqa: N818 - never leaves this module
         return cls(f"{name} cannot be reached: {type(error).__name__}", worth_retrying=worth)
 
 
-class _Session(requests.Session):
+class Session(requests.Session):
     """A session that leaves redirects alone: even when told not to follow them, requests prepares the next one, and
-    for that parses a hostile address and reads a body of any size.
+    for that parses a hostile address and reads a body of any size. And one that looks for a proxy and certificates in
+    the environment once for each server: requests does with every request, and that takes as long as sending it.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._surroundings: dict[tuple[str, str, object], Any] = {}
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """The same for all requests to a server: every one of them is sent with the same options."""
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc, verify)
+        if key not in self._surroundings:
+            self._surroundings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        return self._surroundings[key]
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """No answer is a redirect to requests; ``HttpClient`` sees to them."""

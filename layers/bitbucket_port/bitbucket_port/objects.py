@@ -13,6 +13,7 @@ Product = Literal["cloud", "server"]
 Kind = Literal["project", "repository", "pull-request", "user"]
 JsonObject = dict[str, Any]
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 KINDS: tuple[Kind, ...] = ("project", "repository", "pull-request", "user")
 
 
@@ -116,13 +117,23 @@ class Entity:
     fields: JsonObject = field(default_factory=dict)
     failed: tuple[str, ...] = ()
     _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    _key: list[EntityKey] = field(default_factory=list, init=False, repr=False, compare=False)
+    _normal: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> EntityKey:
         """The entity's key; a search query is named by its own digest, which no real identifier can equal."""
-        if isinstance(self.identifier, str):
-            return EntityKey(self.blueprint, self.identifier)
-        return EntityKey(self.blueprint, "?" + digest(self.identifier))
+        if not self._key:
+            name = self.identifier if isinstance(self.identifier, str) else "?" + digest(self.identifier)
+            self._key.append(EntityKey(self.blueprint, name))
+        return self._key[0]
+
+    @property
+    def normal_form(self) -> dict[str, Any]:
+        """The fields as they are compared with what Port shows (``port.stored.normal_form``); not to be changed."""
+        if not self._normal:
+            self._normal.append(normal_form(self.fields))
+        return self._normal[0]
 
     @property
     def is_search(self) -> bool:
@@ -142,7 +153,7 @@ class Entity:
 
     def _digested(self) -> str:
         exact = normal_form(self.fields, exact=True)
-        coarse = normal_form(self.fields)
+        coarse = self.normal_form
         found = {name for name, value in exact.items() if is_found_by_port(name, value)}
         rest = {name: value for name, value in exact.items() if name in found or value != coarse[name]}
         told = digest({name: value for name, value in coarse.items() if name not in found})
@@ -161,5 +172,4 @@ def comparable(content: str) -> str | None:
 
 def digest(value: Any) -> str:
     """A short stable digest of any JSON value, independent of the order of its keys."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:24]
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()[:24]

@@ -164,6 +164,8 @@ def _text(value: Any) -> str | None:
     """A name; None for what is none: nothing, too long, or half a surrogate pair, which no encoding can carry."""
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
         return None
+    if value.isascii():
+        return value
     return None if any("\ud800" <= character <= "\udfff" for character in value) else value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from bitbucket_port.bitbucket.budget import Budget
 from bitbucket_port.bitbucket.client import Bitbucket
@@ -25,12 +26,13 @@ def connect(
     verify: bool | str = True,
     budgets: Callable[[str], Budget] | None = None,
     reserve: Callable[[], bool] | None = None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> Bitbucket:
     """The adapter for this product; sends nothing yet.
 
     ``url`` is Cloud's REST root with its version, or the Data Center's base URL; ``token`` reads the secret, asked
     before each request. ``verify`` may name a file with the certificate authorities to trust. ``budgets`` and
-    ``reserve``: see Credentials. Raises SettingsError.
+    ``reserve``: see Credentials, ``turn``: HttpClient. Raises SettingsError.
     """
     if product == "cloud" and not workspace:
         raise SettingsError("BitbucketWorkspace is empty: Bitbucket Cloud is read one workspace at a time")
@@ -42,6 +44,7 @@ def connect(
         answered=credentials.answered,
         deadline=deadline,
         verify=verify,
+        turn=turn,
         name="Bitbucket Cloud" if product == "cloud" else "Bitbucket Data Center",
     )
     return CloudBitbucket(http, workspace) if product == "cloud" else ServerBitbucket(http)

@@ -229,7 +229,7 @@ def differences(entity: Entity, shown: JsonObject) -> list[str]:
 
     What Port itself finds by a search cannot be compared, and counts as different.
     """
-    wanted = normal_form(entity.fields)
+    wanted = entity.normal_form
     values = named(shown, wanted.keys())
     return sorted(name for name, value in wanted.items() if is_found_by_port(name, value) or values[name] != value)
 

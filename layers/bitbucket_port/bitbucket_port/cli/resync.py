@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import BoundedSemaphore
 from typing import Protocol
 
 from bitbucket_port.bitbucket.budget import Budgets, MemoryBudgetStore
@@ -29,6 +30,8 @@ from bitbucket_port.resync.start import Intervals, Starter
 from bitbucket_port.resync.store import RunStore, Status
 from bitbucket_port.sqlite import Database
 
+WORKERS = 2
+"""Threads for each request that may be under way at once: while one waits for its answer another maps and compares."""
 SHOWN_OF_EACH = 20
 """Changes of one kind in one blueprint that are named."""
 
@@ -145,12 +148,13 @@ class _Local:
             self.snapshot,
             queue,
             self._budgets,
+            BoundedSemaphore(wanted.concurrency),
             deletes=wanted.delete and not wanted.dry_run,
             changes=self._changes,
             clock=wanted.clock,
             sleep=wanted.sleep,
         )
-        places = [LocalWorkplace(shared) for _ in range(wanted.concurrency)]
+        places = [LocalWorkplace(shared) for _ in range(WORKERS * wanted.concurrency)]
         limit = wanted.seconds if seconds is None else seconds
         return carry_out(self._store, self._mapping, queue, places, wanted, shows=self._shows, what=what, seconds=limit)
 

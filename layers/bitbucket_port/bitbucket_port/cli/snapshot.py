@@ -18,9 +18,11 @@ from bitbucket_port.sqlite import Database, Row
 
 _AT_ONCE = 500
 _WRITTEN_NOW = "now"
+_OUTLINE = frozenset({"$identifier", "$updatedAt"})
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS shown (
-    blueprint TEXT NOT NULL, identifier TEXT NOT NULL, entity TEXT NOT NULL, PRIMARY KEY (blueprint, identifier)
+    blueprint TEXT NOT NULL, identifier TEXT NOT NULL, entity TEXT NOT NULL, updated TEXT,
+    PRIMARY KEY (blueprint, identifier)
 );
 """
 
@@ -71,9 +73,17 @@ class Snapshot:
             yield from self._database.page(statement, blueprint, *some)
 
     def page(self, blueprint: str, after: str, limit: int) -> list[JsonObject]:
-        """The next entities by identifier."""
-        statement = "SELECT entity FROM shown WHERE blueprint = ? AND identifier > ? ORDER BY identifier LIMIT ?"
-        return [json.loads(text) for (text,) in self._database.page(statement, blueprint, after, limit)]
+        """The next entities by identifier, whole."""
+        return [json.loads(text) for (text,) in self._page("entity", blueprint, after, limit)]
+
+    def outlines(self, blueprint: str, after: str, limit: int) -> list[JsonObject]:
+        """The next entities by identifier: only that, and when they were last written."""
+        rows = self._page("identifier, updated", blueprint, after, limit)
+        return [{"identifier": name, "updatedAt": updated} for name, updated in rows]
+
+    def _page(self, columns: str, blueprint: str, after: str, limit: int) -> list[Row]:
+        statement = f"SELECT {columns} FROM shown WHERE blueprint = ? AND identifier > ? ORDER BY identifier LIMIT ?"  # noqa: S608
+        return self._database.page(statement, blueprint, after, limit)
 
     def identifiers(self, blueprint: str) -> Iterator[list[str]]:
         """All identifiers of a blueprint, some at a time."""
@@ -99,9 +109,9 @@ class Snapshot:
 
     def _keep(self, blueprint: str, entities: Collection[JsonObject]) -> None:
         self._database.change_many(
-            "INSERT INTO shown (blueprint, identifier, entity) VALUES (?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET entity = excluded.entity",
-            [(blueprint, str(entity["identifier"]), json.dumps(entity)) for entity in entities],
+            "INSERT INTO shown (blueprint, identifier, entity, updated) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET entity = excluded.entity, updated = excluded.updated",
+            [(blueprint, str(one["identifier"]), json.dumps(one), one.get("updatedAt")) for one in entities],
         )
 
 
@@ -123,7 +133,8 @@ class SnapshotPort(PortClient):
         """See PortClient."""
         if list(rules) == self.datasource_rules:
             self.snapshot.need(blueprint, self)
-            entities = self.snapshot.page(blueprint, cursor or "", limit)
+            shows = self.snapshot.outlines if _OUTLINE.issuperset(include) else self.snapshot.page
+            entities = shows(blueprint, cursor or "", limit)
             return PortPage(entities, str(entities[-1]["identifier"]) if len(entities) == limit else None)
         identifiers = _only_identifiers(rules)
         if identifiers is not None:

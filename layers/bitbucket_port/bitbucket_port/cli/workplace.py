@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,7 +62,11 @@ class Workplace(Protocol):
 
 @dataclass(frozen=True)
 class Shared:
-    """What all threads of a run without a stack share. ``changes``: a dry run, what would be done is noted there."""
+    """What all threads of a run without a stack share.
+
+    ``turn`` lets only so many of them have a request under way. ``changes``: a dry run, what would be done is noted
+    there.
+    """
 
     settings: CommandSettings
     mapping: Mapping
@@ -70,6 +75,7 @@ class Shared:
     snapshot: Snapshot
     queue: JobQueue
     budgets: Budgets
+    turn: AbstractContextManager[object]
     deletes: bool = False
     changes: Changes | None = None
     clock: Callable[[], float] = time.time
@@ -82,7 +88,7 @@ class LocalWorkplace:
     def __init__(self, shared: Shared) -> None:
         settings, common = shared.settings, shared.settings.common
         self._deadline = Deadline.after(0)
-        self._port = port_of(settings, read_only=shared.changes is not None)
+        self._port = port_of(settings, read_only=shared.changes is not None, turn=shared.turn)
         self._port.snapshot = shared.snapshot
         self._bitbucket = connect(
             common.product,
@@ -93,6 +99,7 @@ class LocalWorkplace:
             username=common.bitbucket_username,
             verify=settings.verify,
             budgets=shared.budgets.of,
+            turn=shared.turn,
         )
         engine = MappingEngine(shared.mapping, now=shared.clock)
         source = SourceName(
@@ -146,6 +153,7 @@ class LocalWorkplace:
                 clock=shared.clock,
                 log=_log,
                 told=None if shared.changes is not None else PortIsTold(self._port),
+                compared=True,
             )
         )
 
@@ -182,8 +190,10 @@ class PortIsTold:
         tell_ended(self._port, _ENDED[status], at=float(report["ended"]), next_at=None, interval_minutes=0)
 
 
-def port_of(settings: CommandSettings, *, read_only: bool) -> SnapshotPort:
-    """Port as this integration."""
+def port_of(
+    settings: CommandSettings, *, read_only: bool, turn: AbstractContextManager[object] | None = None
+) -> SnapshotPort:
+    """Port as this integration; ``turn``: see HttpClient."""
     common = settings.common
     options: dict[str, Any] = {
         "client_id": common.port_client_id,
@@ -193,5 +203,6 @@ def port_of(settings: CommandSettings, *, read_only: bool) -> SnapshotPort:
         "version": __version__,
         "deadline": Deadline.after(JOB_SECONDS),
         "verify": settings.verify,
+        "turn": turn,
     }
     return (ReadOnlyPort if read_only else SnapshotPort)(common.port_base_url, **options)

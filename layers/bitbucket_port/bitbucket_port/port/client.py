@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from bitbucket_port.errors import (
     SettingsError,
     TransientError,
 )
-from bitbucket_port.http import Deadline, HttpClient, Response, path_of
+from bitbucket_port.http import Deadline, HttpClient, Response, Session, path_of
 from bitbucket_port.objects import Entity, EntityKey, JsonObject
 from bitbucket_port.port.base_url import api_root
 from bitbucket_port.port.listing import PortPage, installation_mark
@@ -58,8 +59,8 @@ class PortClient:
 
     Keeps its token and the blueprints it looked at, so it should live as long as its process; ``deadline`` is replaced
     with every piece of work. ``installation`` is anything that tells this stack from another one with the same
-    identifier: a digest of it goes into the datasource, behind the version. Every method raises TransientError
-    (CredentialsRefusedError, no time left) and, beside what it names itself, PermanentError.
+    identifier: a digest of it goes into the datasource, behind the version. ``turn``: see HttpClient. Every method
+    raises TransientError (CredentialsRefusedError, no time left) and, beside what it names itself, PermanentError.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class PortClient:
         installation: str = "",
         session: requests.Session | None = None,
         verify: bool | str = True,
+        turn: AbstractContextManager[object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -88,8 +90,9 @@ class PortClient:
         agent = f"port-ocean/{kind}/{version}{self._installation}/{name}"
         options: dict[str, Any] = {
             "deadline": deadline,
-            "session": session or requests.Session(),
+            "session": session or Session(),
             "verify": verify,
+            "turn": turn,
             "sleep": sleep,
             "name": "Port",
         }

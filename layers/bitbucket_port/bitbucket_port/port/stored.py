@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 _META = ("title", "icon", "team")
@@ -39,7 +40,7 @@ def named(entity: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 def is_found_by_port(name: str, value: Any) -> bool:
     """Whether Port, not the sender, decides what this field holds: a search query for a team or a relation."""
-    return (name == "team" or name.startswith("relations.")) and _is_query(value)
+    return _is_query(value) and (name == "team" or name.startswith("relations."))
 
 
 def _is_query(value: Any) -> bool:
@@ -65,8 +66,10 @@ def _relation(value: Any) -> Any:
 
 
 def _property(value: Any, digits: int) -> Any:
+    if value is None:
+        return None
     if isinstance(value, str):
-        return _moment(value, digits)
+        return _moment(value, digits) if value[10:11] in {"T", "t"} else value
     if isinstance(value, list):
         return [_property(one, digits) for one in value]
     if isinstance(value, dict):
@@ -79,12 +82,15 @@ def _property(value: Any, digits: int) -> Any:
 def _moment(text: str, digits: int) -> str:
     """A date and time with its zone, in UTC and with the digits of the second that count and are not zero."""
     found = _MOMENT.fullmatch(text)
-    if found is None:
-        return text
-    day, clock, fraction, zone = found.groups()
+    return text if found is None else _in_utc(*found.groups(), digits) or text
+
+
+@lru_cache(maxsize=1024)
+def _in_utc(day: str, clock: str, fraction: str | None, zone: str, digits: int) -> str | None:
+    """Remembered, for an entity is brought into its normal form several times in a row; None for no moment at all."""
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}").astimezone(UTC)
     except (ValueError, OverflowError):
-        return text
+        return None
     kept = (fraction or "")[:digits].rstrip("0")
     return f"{moment.isoformat().removesuffix('+00:00')}{'.' + kept if kept else ''}Z"

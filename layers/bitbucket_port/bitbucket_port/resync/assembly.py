@@ -30,6 +30,7 @@ class Parts:
     """What a worker works with. ``applier`` makes one for followers; ``spent``: requests to Bitbucket and to Port.
 
     ``follows_up``: when a run ends, the one that was asked for meanwhile begins with a message sent the same way.
+    ``compared``: the applier's writer compares with Port itself, so that nothing has to be compared afterwards.
     """
 
     store: RunStore
@@ -46,6 +47,7 @@ class Parts:
     log: Log = field(default_factory=lambda: logging.getLogger("bitbucket_port.resync"))
     told: Told | None = None
     follows_up: bool = False
+    compared: bool = False
 
 
 def run_worker(parts: Parts) -> RunWorker:
@@ -81,6 +83,7 @@ def run_worker(parts: Parts) -> RunWorker:
             time_left=parts.time_left,
             clock=parts.clock,
             spared=partial(spared, parts.port),
+            compares=not parts.compared,
         ),
         sweeps=Sweeps(
             catalog=applier,

@@ -36,10 +36,13 @@ class PortSide:
         time_left: Callable[[], bool],
         clock: Callable[[], float],
         spared: Callable[[str, Collection[str]], Mapping[str, str]] = lambda _blueprint, _identifiers: {},
+        compares: bool = True,
     ) -> None:
+        """``compares``: False where everything was compared with Port already before it was written or not."""
         self._mapping = mapping
         self._spared = spared
         self._shapes = Shapes.of(mapping)
+        self._compares = compares
         self._production = Production.of(mapping)
         self._port = port
         self._catalog = catalog
@@ -79,7 +82,7 @@ class PortSide:
     def run(self, job: PortJob, turn: Turn) -> None:
         """Compare one blueprint, order the healing, note what is unclaimed."""
         blueprint = job.blueprint
-        names = self._shapes.names(blueprint)
+        names = self._shapes.names(blueprint) if self._compares else frozenset()
         wrong: dict[SourceKey, set[EntityKey]] = {}
         unclaimed: list[JsonObject] = []
         shown = Shown()
@@ -88,7 +91,7 @@ class PortSide:
             shown.add(entities)
             unclaimed += self._compare(blueprint, entities, wrong)
         differing = len({key for keys in wrong.values() for key in keys})
-        missing = self._missing(blueprint, shown, names, wrong)
+        missing = self._missing(blueprint, shown, names, wrong) if self._compares else 0
         turn.part.blueprint(blueprint, ours=len(shown) + missing, differing=differing, missing=missing)
         turn.part.blueprint(blueprint, unclaimed=len(unclaimed))
         self._note_unclaimed(blueprint, unclaimed, turn)
@@ -99,7 +102,7 @@ class PortSide:
     ) -> list[JsonObject]:
         """Note the objects whose entities are wrong; returns, as far as it tells them apart, what no object claims."""
         items = self._ledger.entities(blueprint, entities.keys())
-        owners = self._owners(items.values())
+        owners = self._owners(items.values()) if self._compares else {}
         unclaimed = []
         for identifier, entity in entities.items():
             key = EntityKey(blueprint, identifier)
@@ -107,7 +110,7 @@ class PortSide:
             if item is None or not item.sources:
                 unclaimed.append({name: entity.get(name) for name in ("identifier", "updatedAt")})
                 continue
-            if self._is_wrong(entity, key, item, owners):
+            if self._compares and self._is_wrong(entity, key, item, owners):
                 for source in item.sources:
                     wrong.setdefault(owners[source].key, set()).add(key)
         return unclaimed
