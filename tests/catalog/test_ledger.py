@@ -68,6 +68,7 @@ def test_what_was_committed_is_what_is_read(ledger: Ledger) -> None:
         received=START + 3,
         owns={"service#one": "a", "ünï#…code": "b"},
         facts=FACTS,
+        problem="a problem",
     )
 
 

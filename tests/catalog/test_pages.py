@@ -16,7 +16,7 @@ from bitbucket_port.catalog.outside import Ask, Reader, Reading, Writer
 from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.catalog.settle import WriteOptions
 from bitbucket_port.errors import ForbiddenError, NotFoundError, StillThereError, TransientError
-from bitbucket_port.mapping.model import Mapped
+from bitbucket_port.mapping.model import Mapped, MappingProblem
 from bitbucket_port.objects import Address, Entity, EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.port.client import Deleted, Written
 from bitbucket_port.webhooks.change import Change
@@ -109,7 +109,9 @@ class World:
 
     def map(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
         made = [Entity(obj.get("blueprint", kind), name, {"title": obj["title"]}) for name in obj["makes"]]
-        return Mapped(() if obj.get("aged") else tuple(made), complete=not obj.get("broken"))
+        problem = MappingProblem(0, kind, obj.get("problem", ""), "It went wrong.", "Mend it.")
+        problems = (problem,) if "problem" in obj else ()
+        return Mapped(() if obj.get("aged") else tuple(made), problems, complete=not obj.get("broken"))
 
     def ageless(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
         return self.map(kind, {**obj, "aged": False}, ask=ask)
@@ -448,6 +450,25 @@ def test_files_are_read_only_where_the_ledger_does_not_know_this_state(world: Wo
     assert world.ledger.forget_hash(REPOSITORY, [EntityKey("repository", "pears")], now=world.now)
     assert state("c2", "other").updated == 1
     assert reads == ["c1l", "c2l", "c2other", "c2other"]
+
+
+@pytest.mark.parametrize(("wrong", "reads"), [("identifier", 1), ("selector", 3)])
+def test_what_is_wrong_with_an_object_is_told_again_and_read_again_only_where_bitbucket_may_answer_otherwise(
+    world: World, wrong: str, reads: int
+) -> None:
+    world.put(REPOSITORY, "pears", problem=wrong)
+    read: list[int] = []
+
+    def state() -> Outcome:
+        def whole() -> Reading:
+            read.append(1)
+            return replace(world.reading(REPOSITORY), facts=replace(world.facts(REPOSITORY), listed="l"))
+
+        return enriched(world, REPOSITORY, whole, listed="l")
+
+    told = [state().problems for _ in range(3)]
+    assert told == [(f"resources[0] (repository): {wrong}: It went wrong. Fix: Mend it.",)] * 3
+    assert len(read) == reads
 
 
 def test_a_file_that_cannot_be_read_fails_its_object_and_a_limit_keeps_what_was_done(world: World) -> None:

@@ -87,7 +87,7 @@ class ObjectItem:
     when the reading we applied was asked for, for a payload when it was applied. ``refreshed_at``: our clock when the
     object was last read by itself. ``owns``: entity key as text → content hash. ``missing_since``: our clock at the
     first answer that it does not exist. ``received``: when the delivery we applied came in, which decides between
-    equal versions where Bitbucket cannot be asked.
+    equal versions where Bitbucket cannot be asked. ``problem``: the first one of what was applied; empty for none.
     """
 
     key: SourceKey
@@ -100,6 +100,7 @@ class ObjectItem:
     lease: Lease | None = None
     facts: Facts = field(default_factory=Facts)
     missing_since: float | None = None
+    problem: str = ""
 
     @property
     def applied(self) -> bool:

@@ -34,6 +34,8 @@ LookAll = Callable[[Sequence[Change], Removals], object]
 _logger = logging.getLogger(__name__)
 
 MARGIN_SECONDS = 60.0
+ASKED_FIELD = "selector"
+"""Names problems with what Bitbucket answers about an object; every other one is the mapping's and the object's own."""
 WRITTEN_AT_ONCE = 40
 """Entities of one turn: two of Port's bulks, so that no lease is held for longer than a live event waits."""
 
@@ -186,7 +188,7 @@ class _Page:
         if entry.enrich is None:
             return self._compare(reading, item, fenced=fenced)
         if _is_recorded(item, reading.facts):
-            return Outcome(entry.key, "unchanged", "page", unchanged=len(item.owns), mapped=len(item.owns))
+            return _told_again(item)
         return _left(item) if fenced else self._compare(_with_known(entry.enrich(), item), item, fenced=False)
 
     def _compare(self, reading: Reading, item: ObjectItem, *, fenced: bool) -> Outcome | _Due:
@@ -202,8 +204,9 @@ class _Page:
             return _left(item)
         if not item.known and mapped.complete and not made and item.key.kind not in CONTAINERS:
             return left_alone(item, mapped, "page")  # Nothing hangs below it, and it makes nothing: not worth an item.
-        if mapped.problems or (self._removals == "defer" and surplus):
-            # Not settled by this reading: next time the object has to be read and mapped again.
+        is_open = any(problem.field == ASKED_FIELD for problem in mapped.problems)
+        if is_open or (self._removals == "defer" and surplus):
+            # Not settled by this reading (Bitbucket may answer otherwise): next time it has to be mapped again.
             reading = replace(reading, facts=replace(reading.facts, listed=""))
         return _Due(item, reading, mapped, frozenset(made), frozenset(item.owned()))
 
@@ -253,6 +256,12 @@ def is_aged(mapper: Mapper, key: SourceKey, planned: Sequence[EntityKey], readin
         _logger.warning("whether %s left by its age is not known: %s", key, error)
         return False
     return all(one in made for one in planned)
+
+
+def _told_again(item: ObjectItem) -> Outcome:
+    """The outcome for an object that would come out as it did before, with what is wrong with it."""
+    problems = (item.problem,) if item.problem else ()
+    return Outcome(item.key, "unchanged", "page", unchanged=len(item.owns), mapped=len(item.owns), problems=problems)
 
 
 def _left(item: ObjectItem) -> Outcome:

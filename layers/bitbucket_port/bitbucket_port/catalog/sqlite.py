@@ -44,8 +44,8 @@ CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, noted TEXT NOT NULL);
 """
 
 _OBJECT = (
-    "SELECT kind, container, id, version, read_at, refreshed_at, received, owns, facts, missing_since, token, until "
-    "FROM object WHERE kind = ? AND container = ?"
+    "SELECT kind, container, id, version, read_at, refreshed_at, received, owns, facts, missing_since, "
+    "problem, token, until FROM object WHERE kind = ? AND container = ?"
 )
 
 
@@ -68,7 +68,7 @@ class SQLiteLedger:
     ) -> Granted | Refused:
         """See Ledger."""
         key = item.key
-        with self._database.step():
+        with self._database.still():
             before = self._object(key)
             lease = before.lease if before else None
             if lease and lease.live(_time(now)):
@@ -84,7 +84,7 @@ class SQLiteLedger:
 
     def intend(self, item: ObjectItem, token: str, intents: Collection[str]) -> bool:
         """See Ledger."""
-        with self._database.step():
+        with self._database.still():
             before = self._object(item.key)
             if before is None or before.lease is None or before.lease.token != token:
                 return False
@@ -133,7 +133,7 @@ class SQLiteLedger:
 
     def forget_hash(self, key: SourceKey, entities: Collection[EntityKey], *, now: float) -> bool:
         """See Ledger."""
-        with self._database.step():
+        with self._database.still():
             item = self._object(key)
             if item is None or not entities:
                 return True
@@ -169,22 +169,25 @@ class SQLiteLedger:
 
     def join(self, entity: EntityKey, source: SourceKey, *, now: float) -> EntityItem | None:
         """See Ledger."""
-        with self._database.step():
+        with self._database.still():
             before = self._entity(entity)
             if before.deleting and before.deleting.live(_time(now)):
                 return None
-            self._put_sources(entity, before.sources | {str(source)})
-            if before.deleting:
-                self._end_deleting(entity, before.deleting.token)
+            self._database.change(
+                "INSERT INTO entity (blueprint, identifier, sources) VALUES (?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET sources = excluded.sources, token = NULL, until = NULL",
+                *(*_parts(entity), _json(sorted(before.sources | {str(source)}))),
+            )
         return before
 
     def leave(self, entity: EntityKey, source: SourceKey) -> bool:
         """See Ledger."""
-        with self._database.step():
+        with self._database.still():
             before = self._entity(entity)
             if not before.sources or before.sources == {str(source)}:
                 return False
-            self._put_sources(entity, before.sources - {str(source)})
+            statement = "UPDATE entity SET sources = ? WHERE blueprint = ? AND identifier = ?"
+            self._database.change(statement, _json(sorted(before.sources - {str(source)})), *_parts(entity))
         return True
 
     def settle_ownership(self, entity: EntityKey, *, ours: bool) -> None:
@@ -197,7 +200,7 @@ class SQLiteLedger:
         self, entity: EntityKey, source: SourceKey, token: str, *, now: float, until: float
     ) -> tuple[DeleteMark, EntityItem]:
         """See Ledger."""
-        with self._database.step():
+        with self._database.still():
             item = self._entity(entity)
             if not item.sources:
                 return "absent", item
@@ -235,13 +238,6 @@ class SQLiteLedger:
         statement = "UPDATE entity SET token = NULL, until = NULL WHERE blueprint = ? AND identifier = ? AND token = ?"
         self._database.change(statement, *_parts(entity), token)
 
-    def _put_sources(self, entity: EntityKey, sources: frozenset[str]) -> None:
-        self._database.change(
-            "INSERT INTO entity (blueprint, identifier, sources) VALUES (?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET sources = excluded.sources",
-            *(*_parts(entity), _json(sorted(sources))),
-        )
-
     def _entity(self, entity: EntityKey) -> EntityItem:
         row = self._database.one(
             "SELECT sources, ours, token, until, accepted FROM entity WHERE blueprint = ? AND identifier = ?",
@@ -253,7 +249,7 @@ class SQLiteLedger:
 
     def note(self, name: str, values: Mapping[str, str], *, only_if_absent: bool = False) -> Mapping[str, str]:
         """See Ledger."""
-        with self._database.step():
+        with self._database.still():
             self._database.change(
                 "INSERT INTO note (name, noted) VALUES (?, ?) "
                 "ON CONFLICT DO UPDATE SET noted = excluded.noted WHERE NOT ?",
@@ -287,7 +283,9 @@ def _own(before: ObjectItem | None, intents: Collection[str]) -> str:
 
 
 def _object_item(row: Row) -> ObjectItem:
-    kind, container, object_id, version, read_at, refreshed_at, received, owns, facts, since, token, until = row
+    kind, container, object_id, version, read_at, refreshed_at, received, owns, facts, since, problem, token, until = (
+        row
+    )
     return ObjectItem(
         key=SourceKey(kind, container, object_id),
         known=True,
@@ -299,6 +297,7 @@ def _object_item(row: Row) -> ObjectItem:
         lease=_lease(token, until),
         facts=Facts.from_json(json.loads(facts)),
         missing_since=since,
+        problem=problem or "",
     )
 
 
