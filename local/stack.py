@@ -156,7 +156,7 @@ class Stack:
         """What Bitbucket has to sign with; may be chosen before the start, and is rotated afterwards."""
         if not self._created:
             return self._chosen_secrets.get("WebhookSecret", "")
-        return str(self.secrets.get_secret_value(SecretId=self.secret_arn("WebhookSecret"))["SecretString"])
+        return self._moto.secret(self.secret_arn("WebhookSecret"))
 
     @webhook_secret.setter
     def webhook_secret(self, value: str) -> None:

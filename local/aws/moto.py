@@ -184,6 +184,10 @@ class Moto:
         """
         return cast("list[DeadLetter]", self._order("dead_letters", url=queue_url))
 
+    def secret(self, arn: str) -> str:
+        """The current value of a secret, many times as fast as by a client. Raises ValueError when there is none."""
+        return str(self._order("secret", arn=arn))
+
     def expire(self) -> int:
         """Delete now what DynamoDB's Time to Live would have deleted by now; returns how many items."""
         return int(self._order("expire"))

@@ -103,12 +103,13 @@ class PortStandIn(StandIn):
         with self.lock:
             return copy.deepcopy(list(self._catalog.blueprints.values()))
 
-    def catalog(self) -> dict[Key, Json]:
-        """The comparable content of everything: what was written, without times and datasource."""
+    def catalog(self, wanted: Callable[[Key], bool] = lambda _: True) -> dict[Key, Json]:
+        """The comparable content of everything that is wanted: what was written, without times and datasource."""
         with self.lock:
             return {
                 key: copy.deepcopy({name: entity[name] for name in (*META, "properties", "relations")})
                 for key, entity in self._catalog.entities.items()
+                if wanted(key)
             }
 
     def memory(self) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import requests
+import urllib3
 
 Product = Literal["cloud", "server"]
 CLOUD_TRIES = 3
 """Bitbucket Cloud sends again, up to two more times, when the answer is a 5xx (support.atlassian.com, Troubleshoot
 webhooks). Nothing says that Data Center ever sends again."""
+_http = urllib3.PoolManager(retries=False)
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,18 @@ def deliver(
     statuses: list[int | None] = []
     for attempt in range(1, tries + 1):
         try:
-            answer = requests.post(
+            answer = _http.request(
+                "POST",
                 base_url.rstrip("/") + path,
-                data=webhook.body,
-                headers=webhook.headers(secret, attempt),
+                body=webhook.body,
+                headers={**webhook.headers(secret, attempt), "Connection": "close"},
                 timeout=timeout,
-                allow_redirects=False,
+                redirect=False,
             )
-        except requests.RequestException:
+        except urllib3.exceptions.HTTPError:
             statuses.append(None)  # Bitbucket's own log says NETWORK ERROR or TIMEOUT, and that is the end of it
             break
-        statuses.append(answer.status_code)
-        if answer.status_code < 500:
+        statuses.append(answer.status)
+        if answer.status < 500:
             break
     return statuses

@@ -16,7 +16,7 @@ from bitbucket_port.resync.store import Run
 from local.functions import FunctionError
 from local.machine import Machine, webhook_path
 from local.standins.webhook import Webhook
-from tests.end_to_end.right_catalog import differences, only, right_catalog, shown_catalog
+from tests.end_to_end.right_catalog import differences, right_catalog, shown_catalog
 from tests.end_to_end.stories import Stage
 
 LATER = 6 * 3600.0
@@ -120,8 +120,8 @@ class Played:
             machine.stack.settle(within=within)
         except TimeoutError:
             found.append("not settled")
-        right = only(right_catalog(machine), self.stage.token)
-        return found + differences(right, only(shown_catalog(machine), self.stage.token))
+        token = self.stage.token
+        return found + differences(right_catalog(machine, token=token), shown_catalog(machine, token=token))
 
     def _begin(self) -> None:
         """What the output ResyncCommand does."""
