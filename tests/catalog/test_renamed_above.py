@@ -16,7 +16,7 @@ import pytest
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.catalog.outside import Ask, Reading
 from bitbucket_port.catalog.page import PageEntry
-from bitbucket_port.errors import ForbiddenError
+from bitbucket_port.errors import ForbiddenError, TransientError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import Address, Entity, EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.port.client import Written
@@ -147,6 +147,45 @@ def test_a_live_event_about_what_is_below_renames_first(world: Renaming) -> None
     world.wait(100)
     world.applier.apply(world.hint(world.below))
     assert world.names == {"orchard/new": "pears"}
+
+
+def test_a_look_at_what_is_below_renames_first(world: Renaming) -> None:
+    world.name = "orchard/new"
+    world.look(world.below, "defer")
+    assert world.names == {"orchard/new": "pears"}
+
+
+def test_a_look_at_both_is_told_to_come_again_for_what_is_below(world: Renaming) -> None:
+    world.name = "orchard/new"
+    world.wait(100)
+    for result in ("failed", "applied"):
+        looked = world.applier.look_all([world.hint(key) for key in (world.above, world.below)], removals="defer")
+        assert looked[1].result == result
+    assert world.names == {"orchard/new": "pears"}
+
+
+def test_a_look_at_what_is_below_waits_while_what_is_above_cannot_be_renamed(world: Renaming) -> None:
+    world.name = "orchard/new"
+    rename, world.port.rename = world.port.rename, unavailable  # type: ignore[method-assign, assignment]
+    for _ in range(2):  # The second finds what the first began.
+        with pytest.raises(TransientError):
+            world.look(world.below, "defer")
+    world.port.rename = rename  # type: ignore[method-assign]
+    world.wait(400)
+    world.look(world.below, "defer")
+    assert world.names == {"orchard/new": "pears"}
+
+
+def test_a_look_at_what_is_below_fails_where_nobody_may_look_at_what_is_above(world: Renaming) -> None:
+    world.name = "orchard/new"
+    world.errors[world.above] = ForbiddenError("403")
+    with pytest.raises(ForbiddenError):
+        world.look(world.below, "defer")
+    assert world.names == {"orchard/old": "pears"}
+
+
+def unavailable(*_: Any, **__: Any) -> None:
+    raise TransientError("Port answered 429", retry_after=5.0)
 
 
 def test_where_an_entity_of_the_new_name_is_there_already_what_people_added_is_copied_into_it(world: Renaming) -> None:

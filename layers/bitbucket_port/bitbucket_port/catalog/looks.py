@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from bitbucket_port.catalog.above import container_of
+from bitbucket_port.catalog.above import Above, above, container_of
 from bitbucket_port.catalog.held import Held, LeasedWriter, Recorded, Work, abandon, failed, newest
 from bitbucket_port.catalog.items import Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
@@ -95,7 +95,7 @@ class Looks:
             seen: list[_Seen] = []
             for change in changes:
                 try:
-                    one = self._see(change, removals)
+                    one = self._see(change, removals, [other.change.key for other in seen])
                 except BitbucketPortError as error:
                     told[change.key] = failed(change.key, error, "refresh")
                     if concerns_all(error):
@@ -121,7 +121,8 @@ class Looks:
 
     # --- reading under the lease -------------------------------------------------------------------------------------
 
-    def _see(self, change: Change, removals: Removals) -> _Seen | Outcome:
+    def _see(self, change: Change, removals: Removals, waiting: Collection[SourceKey] = ()) -> _Seen | Outcome:
+        """``waiting``: what was read and is not written yet."""
         if self._reader is None:
             raise ValueError("without Bitbucket there is nothing to look at")
         with self._lease(change.key) as held:
@@ -130,8 +131,20 @@ class Looks:
                 reading = read_now(self._reader, change, held.granted.item)
             except NotFoundError:
                 return self._missing(self._reader, change, held, removals, asked)
+            self._look_above(above(change.key, reading), waiting)
             mapped = self._mapper.map(change.kind, reading.object, ask=self._reader.ask)
             return _Seen(change, Work(held, mapped, refreshed(change, held, reading, asked), reading.facts), reading)
+
+    def _look_above(self, container: Above | None, waiting: Collection[SourceKey]) -> None:
+        """See to it that what is above the object has the name that the object relates to."""
+        if container is None or not container.is_renamed(self._ledger.read([container.key])[container.key]):
+            return
+        late = BusyError(f"{container.key} is not called {container.name} yet", retry_after=BUSY_SECONDS)
+        if container.key in waiting:
+            raise late
+        self.look(Change.hint(container.key, container.address, self._clock()), removals="defer")
+        if container.is_renamed(self._ledger.read([container.key])[container.key]):
+            raise late
 
     def _lease(self, key: SourceKey) -> Held:
         for _ in range(TRIES):
