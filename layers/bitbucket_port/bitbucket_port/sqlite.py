@@ -51,7 +51,7 @@ class Database:
         return _Step(self)
 
     def still(self) -> AbstractContextManager[object]:
-        """Everything inside reads from one state; for several readings of which one would need no ``step``."""
+        """No other thread comes between what is inside: enough for readings, and one change that they decide about."""
         return self._lock
 
     def one(self, statement: str, *parameters: Any) -> Row | None:
