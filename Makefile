@@ -4,7 +4,7 @@
 # make build    sam build (needs python3.13 on PATH or in pyenv)
 # make events   makes the signatures in events/ true again
 # make command  only the command bitbucket-port, into .venv-command, for pipelines
-# make bench    how long imports and mapping take, as ratios
+# make bench    what imports, mapping and a whole resync take, as ratios; some ten minutes
 #
 # Each makes or renews the virtual environments it needs, from any Python 3.11 or newer: make PYTHON=python3.12 install
 
@@ -50,6 +50,8 @@ events: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m bench.imports $(ARGS)
 	$(BIN)/python -m bench.mapping
+	$(BIN)/python -m bench.local_database
+	$(BIN)/python -m bench.resync
 
 # The newest versions that fit together, with the hashes of all their files, and free of any index's address.
 PIP_COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
