@@ -251,6 +251,37 @@ def test_a_container_that_came_back_keeps_its_children(world: World) -> None:
     assert world.held("pull-request") == {"acme/old/1", "acme/old/2"}
 
 
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_container_is_asked_for_again_when_something_below_is_heard_of(world: World, *, is_back: bool) -> None:
+    job = deleted(world, 2)
+    payload = {"name": world.name, "id": 1, "title": "Told"}
+    told = Change("pull-request", world.key(1), "upsert", Address(), 2_000_123, None, world.now + 1, payload)
+    world.wait(1)
+    world.applier.apply(told)
+    world.gone = not is_back  # It was missing for a moment only, or the event was late.
+    world.wait(10)
+    world.jobs.clear()
+    while isinstance(world.worker().run(job).failed, StillThereError):
+        world.wait(61)
+    for ordered in world.jobs:
+        assert world.worker().run(ordered).finished
+    assert world.held("pull-request") == ({"acme/old/1", "acme/old/2"} if is_back else set())
+    assert world.held("repository") == ({"acme/old/0"} if is_back else set())
+
+
+def test_a_container_that_comes_back_brings_back_what_went_with_it(world: World) -> None:
+    job = deleted(world, 2)
+    assert world.worker().run(job).finished
+    assert world.port.entities == {}
+    world.gone = False
+    world.jobs.clear()
+    world.wait(10)
+    world.hint(world.repository)
+    (back,) = world.jobs
+    assert world.worker().run(back).finished
+    assert world.held("pull-request") == {"acme/old/1", "acme/old/2"}
+
+
 def test_a_job_that_is_ahead_of_who_ordered_it_waits(world: World) -> None:
     world.fill(1, still_open=1)
     item = world.item(world.repository)

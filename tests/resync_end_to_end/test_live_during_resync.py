@@ -259,6 +259,17 @@ def test_a_page_does_not_bring_back_a_name_of_before(place: Place) -> None:
     assert stage.title == "First"
 
 
+def test_nor_does_a_page_of_its_pull_requests(place: Place) -> None:
+    def story(stage: Stage) -> Iterator[tuple[StandIn, Held]]:
+        before = stage.name
+        stage.retitle("Untold")  # So that the run has something to write, under the old name.
+        yield stage.place.machine.bitbucket, Held(stage.pages["pulls"])
+        stage.tell(stage.world.rename_repository(stage.repository, f"renamed-{next(NUMBERS)}"))
+        until(lambda: stage.name in stage.shown("Repository") and before not in stage.shown("Repository"))
+
+    assert play(place, story).title == "Untold"
+
+
 # --- what the run reads and writes in Port ----------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -111,6 +111,12 @@ class ChildrenWorker:
             if container.lease is not None:
                 progress.again(delay=5)
             return
+        heard_of, address = self._heard_of(container), container.facts.address
+        if heard_of and address is not None:
+            # It may have been missing for a moment only. Still gone, its children are ordered to go anew.
+            change = Change.hint(container.key, address, heard_of)
+            self._each(progress, container, lambda _: self._applier.apply(change))
+            return
         for child in self._children(job):
             if progress.stopped:
                 return
@@ -131,6 +137,13 @@ class ChildrenWorker:
             return lambda key: self._applier.apply(Change.hint(key, address, job.requested))
         return lambda key: self._applier.remove(key, version=job.version)
 
+    def _heard_of(self, container: ObjectItem) -> float:
+        """When something below the repository was last heard of, if that was after it was not found; else 0."""
+        if container.key.kind != "repository" or self._lister is None:
+            return 0.0
+        times = (child.read_at for child in self._ledger.children(container.key.children_container) if child.owns)
+        return max((time for time in times if time > container.read_at), default=0.0)
+
     def _answered(self, job: ChildrenJob, child: ObjectItem) -> bool:
         """Whether Bitbucket showed the child since its container is gone."""
         return not child.facts.gone and child.missing_since is None and child.refreshed_at >= job.requested
@@ -148,7 +161,7 @@ class ChildrenWorker:
     def _follow(self, job: ChildrenJob, progress: Progress) -> None:
         if self._lister is None:
             return
-        if any(self._outdated(job, child) for child in self._children(job)):
+        if job.before.gone or any(self._outdated(job, child) for child in self._children(job)):
             self._follow_listing(job, self._lister, progress)
         for child in self._children(job):
             if progress.stopped:
@@ -163,12 +176,26 @@ class ChildrenWorker:
             return
         try:
             for page in lister.below(job.container.kind, job.after.address):
-                progress.outcomes += self._applier.apply_page(page.entries, asked=page.asked)
-                if not self._time_left():
+                outcomes = self._applier.apply_page(page.entries, asked=page.asked)
+                progress.outcomes += outcomes
+                if job.before.gone:
+                    self._bring_back(job, page, outcomes, progress)
+                if progress.stopped or not self._time_left():
                     progress.stop()
                     return
         except NotFoundError:
             return  # Renamed once more, or gone: the next look at each child decides.
+
+    def _bring_back(self, job: ChildrenJob, page: ListedPage, outcomes: Sequence[Outcome], progress: Progress) -> None:
+        """Read what went with the container only a moment ago, and which the page is left alone for."""
+        addresses = {entry.key: entry.reading.facts.address for entry in page.entries}
+        left = [one.key for one in outcomes if one.result == "left"]
+        for key, child in self._ledger.read(left).items():
+            address = addresses[key]
+            if progress.stopped or address is None or child.owns:
+                continue
+            change = Change.hint(key, address, job.requested)
+            self._each(progress, child, lambda _, change=change: self._applier.apply(change))  # type: ignore[misc]
 
     def _outdated(self, job: ChildrenJob, child: ObjectItem) -> bool:
         if not child.owns or child.refreshed_at >= job.requested:
