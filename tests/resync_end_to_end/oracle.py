@@ -39,15 +39,14 @@ def expected(world: CloudWorld | ServerWorld, mapping: str, *, now: float, email
     ``mapping`` is the document's text, ``now`` epoch seconds, ``emails`` those of Port's users. What a relation names
     and nothing makes is there, too, and empty. Raises ValueError when two objects make the same entity.
     """
-    source = _Cloud(world, frozenset(emails)) if isinstance(world, CloudWorld) else _Server(world)
     found: Expected = {}
     related: set[Key] = set()
-    blueprints = _Blueprints(source.product)
+    blueprints = _Blueprints("cloud" if isinstance(world, CloudWorld) else "server")
     with world.lock:
         for resource in yaml.safe_load(mapping)["resources"]:
             if resource["kind"] not in KINDS:
                 continue
-            for obj in source.objects(resource["kind"], resource["selector"], now):
+            for obj in objects(world, resource["kind"], resource["selector"], now, emails):
                 for key, entity in _entities(resource, obj):
                     if key in found:
                         raise ValueError(f"two objects make {key}")
@@ -56,6 +55,14 @@ def expected(world: CloudWorld | ServerWorld, mapping: str, *, now: float, email
     for key in related - found.keys():
         found[key] = {"title": None, "properties": {}, "relations": {}}
     return found
+
+
+def objects(
+    world: CloudWorld | ServerWorld, kind: str, selector: Json, now: float, emails: Iterable[str] = ()
+) -> Iterator[Json]:
+    """Bitbucket's objects of a kind that are in the selector's scope, its jq aside. See ``expected``."""
+    source = _Cloud(world, frozenset(emails)) if isinstance(world, CloudWorld) else _Server(world)
+    return source.objects(kind, selector, now)
 
 
 def shown(catalog: Mapping[Key, Mapping[str, Any]]) -> Expected:
@@ -95,8 +102,6 @@ def _told(values: Mapping[str, Any]) -> Json:
 
 
 class _Cloud:
-    product = "cloud"
-
     def __init__(self, world: CloudWorld, emails: frozenset[str]) -> None:
         self._world, self._write, self._emails = world, world.write, emails
 
@@ -161,8 +166,6 @@ class _Cloud:
 
 
 class _Server:
-    product = "server"
-
     def __init__(self, world: ServerWorld) -> None:
         self._world, self._write = world, world.write
 
