@@ -12,6 +12,7 @@ from typing import Any
 
 from local import fork_server
 from local import layers as built
+from local.account import ACCOUNT, REGION
 from local.clock import Clock
 from local.concurrency import Concurrency
 from local.execution import (
@@ -24,7 +25,6 @@ from local.execution import (
     Platform,
     TimedOutError,
 )
-from local.template import ACCOUNT, REGION
 
 __all__ = [
     "ExecutionEnvironment",

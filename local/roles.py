@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.template import ACCOUNT, Template
+from local.account import ACCOUNT
+from local.template import Template
 
 _OWN_ACCOUNT = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 

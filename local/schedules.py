@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from local.account import ACCOUNT, REGION
 from local.clock import Clock
 from local.functions import FunctionError, ThrottledError
 from local.schedule_expressions import Next
-from local.template import ACCOUNT, REGION
 
 PAUSES_AFTER_ERRORS = (60.0, 120.0)
 LONGEST_AGE = 6 * 3600.0

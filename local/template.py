@@ -17,9 +17,8 @@ from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_m
 from samtranslator.yaml_helper import yaml_parse
 
 from local import rules
+from local.account import ACCOUNT, REGION
 
-REGION = "eu-west-1"
-ACCOUNT = "123456789012"
 _STACK_UUID = "00000000-0000-4000-8000-000000000000"
 _NO_VALUE = object()
 _ATTRIBUTES_OF_A_RESOURCE = frozenset(

@@ -10,13 +10,12 @@ from typing import Any
 
 import psutil
 
+from local.account import ACCOUNT, REGION
 from local.aws import expiry, queues, state
-from local.aws.asking import ACCOUNT
 from local.aws.calls import Call
 from local.aws.faults import Fault
 from local.aws.front import Caller, Environ, Front, StartResponse
 from local.aws.permissions import Permissions
-from local.template import REGION
 
 PATH = "/operator"
 TOKEN_HEADER = "HTTP_X_OPERATOR_TOKEN"

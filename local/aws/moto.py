@@ -16,6 +16,7 @@ import boto3
 import urllib3
 from botocore.config import Config
 
+from local.account import REGION
 from local.aws.calls import Call
 from local.aws.control import PATH, calls_from_json
 from local.aws.faults import Fault, Planned
@@ -23,7 +24,6 @@ from local.aws.front import OPERATOR
 from local.aws.permissions import Permissions
 from local.aws.queues import DeadLetter
 from local.clock import Clock
-from local.template import REGION
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": OPERATOR, "AWS_SECRET_ACCESS_KEY": OPERATOR, "AWS_REGION": REGION}
 """The operator's, as environment variables."""

@@ -7,13 +7,13 @@ import sys
 import threading
 from pathlib import Path
 
+from local.account import REGION
 from local.aws.control import Control
 from local.aws.expiry import expire
 from local.aws.front import Front
 from local.aws.simulated_moto import application, live_in
 from local.aws.wsgi import WsgiServer
 from local.clock import Clock
-from local.template import REGION
 
 EXPIRY_PAUSE = 1.0
 """Real seconds between two looks for expired items."""
@@ -43,7 +43,7 @@ def _expire_now_and_then(front: Front) -> None:
 def _find_secret(region: str, named: str) -> str | None:
     from moto.secretsmanager.models import secretsmanager_backends
 
-    from local.aws.asking import ACCOUNT
+    from local.account import ACCOUNT
 
     secret = secretsmanager_backends[ACCOUNT][region].secrets.get(named)
     return secret.arn if secret else None
