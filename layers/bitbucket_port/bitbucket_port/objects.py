@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bitbucket_port.port.stored import is_found_by_port, normal_form
+from bitbucket_port.port.stored import finer, is_found_by_port, normal_form
 
 Product = Literal["cloud", "server"]
 Kind = Literal["project", "repository", "pull-request", "user"]
@@ -152,10 +152,9 @@ class Entity:
         return self._hash[0]
 
     def _digested(self) -> str:
-        exact = normal_form(self.fields, exact=True)
         coarse = self.normal_form
-        found = {name for name, value in exact.items() if is_found_by_port(name, value)}
-        rest = {name: value for name, value in exact.items() if name in found or value != coarse[name]}
+        found = {name: value for name, value in coarse.items() if is_found_by_port(name, value)}
+        rest = found | finer(self.fields, coarse)
         told = digest({name: value for name, value in coarse.items() if name not in found})
         return f"{told}.{digest(rest)}" if rest else told
 

@@ -15,21 +15,32 @@ from typing import Any
 
 _META = ("title", "icon", "team")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
+_KEPT_DIGITS, _ALL_DIGITS = 3, 9
+_BEFORE_CLOCK = frozenset("Tt")
 _EXACT = 2**53
 """Above this a JSON number of Port or jq is no longer exact, and stays as it is."""
 
 
-def normal_form(fields: Mapping[str, Any], *, exact: bool = False) -> dict[str, Any]:
+def normal_form(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Field name (``title``, ``properties.url``) → comparable value; what is not in ``fields`` is not in the result.
 
     ``fields`` are an entity's as the mapping makes them or as Port shows it. Search queries stay what they are. Moments
-    are in milliseconds, the most a database of Port's may keep; ``exact`` keeps every digit.
+    are in milliseconds, the most a database of Port's may keep; ``finer`` tells the rest.
     """
-    digits = 9 if exact else 3
     flat = {name: _meta(name, fields[name]) for name in _META if name in fields}
-    flat.update({f"properties.{name}": _property(one, digits) for name, one in _group(fields, "properties")})
+    flat.update({f"properties.{name}": _property(one, _KEPT_DIGITS) for name, one in _group(fields, "properties")})
     flat.update({f"relations.{name}": _relation(one) for name, one in _group(fields, "relations")})
     return flat
+
+
+def finer(fields: Mapping[str, Any], coarse: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties in which a moment has more digits than ``coarse``, the normal form of ``fields``, with all."""
+    exact = {
+        f"properties.{name}": _property(one, _ALL_DIGITS)
+        for name, one in _group(fields, "properties")
+        if _may_hold_moment(one)
+    }
+    return {name: value for name, value in exact.items() if value != coarse[name]}
 
 
 def named(entity: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -45,6 +56,10 @@ def is_found_by_port(name: str, value: Any) -> bool:
 
 def _is_query(value: Any) -> bool:
     return isinstance(value, dict) and "combinator" in value and isinstance(value.get("rules"), list)
+
+
+def _may_hold_moment(value: Any) -> bool:
+    return isinstance(value, list | dict) or (isinstance(value, str) and value[10:11] in _BEFORE_CLOCK)
 
 
 def _group(fields: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:
@@ -69,7 +84,7 @@ def _property(value: Any, digits: int) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        return _moment(value, digits) if value[10:11] in {"T", "t"} else value
+        return _moment(value, digits) if value[10:11] in _BEFORE_CLOCK else value
     if isinstance(value, list):
         return [_property(one, digits) for one in value]
     if isinstance(value, dict):
