@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -29,6 +30,8 @@ from bitbucket_port.objects import KINDS
 
 COMPLETE, PARTIAL, FAILED = 0, 1, 2
 PIPELINE_WIDTH = 140
+GARBAGE_LOOKED_FOR_AFTER = 20_000
+"""Objects made and not yet let go: pages of JSON are many at once, and hold no circles that were worth the looking."""
 _log = logging.getLogger("bitbucket_port")
 _faults = logging.getLogger("bitbucket_port.cli")
 """Faults in this program, which are always shown."""
@@ -51,6 +54,8 @@ def main(arguments: Sequence[str] | None = None, *, environment: Mapping[str, st
     output, errors = _console(stderr=False), _console(stderr=True)
     _log_to(errors, verbose=options.verbose)
     signal_before = _interrupt_on_termination()
+    collected_before = gc.get_threshold()
+    gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
     try:
         result = _Command(options, known, more, output, errors).run()
     except (BitbucketPortError, GoesOnError) as error:
@@ -60,6 +65,7 @@ def main(arguments: Sequence[str] | None = None, *, environment: Mapping[str, st
         errors.print("bitbucket-port: interrupted", markup=False)
         return PARTIAL
     finally:
+        gc.set_threshold(*collected_before)
         if signal_before is not None:
             signal.signal(signal.SIGTERM, signal_before)
     return result.exit_code
