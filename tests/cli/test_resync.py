@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
 
+from local.standins.http import Answer, Exchange
 from tests.cli.conftest import IDENTIFIER, Site
 
 OURS = "port-ocean/bitbucket-{}/0.1.0/" + IDENTIFIER + "/exporter"
@@ -185,3 +188,24 @@ def test_a_repository_that_may_not_be_seen_makes_the_run_partial(site: Site) -> 
 def test_a_time_limit_ends_the_run_as_partial(site: Site) -> None:
     assert site.run("--time-limit", "0.000001") == 1
     assert "the time limit was reached" in site.report["notes"][0]
+
+
+@pytest.mark.parametrize("allowed", [1, 2])
+def test_never_more_requests_are_under_way_than_allowed(site: Site, allowed: int) -> None:
+    under_way: set[int] = set()
+    most: list[int] = []
+    lock = threading.Lock()
+
+    def tap(exchange: Exchange) -> Answer:
+        with lock:
+            under_way.add(id(exchange))
+            most.append(len(under_way))
+        time.sleep(0.002)
+        answer = exchange.carry_out()
+        with lock:
+            under_way.remove(id(exchange))
+        return answer
+
+    site.bitbucket.tap = site.port.tap = tap
+    assert site.run("--concurrency", str(allowed)) == 0
+    assert max(most) <= allowed
