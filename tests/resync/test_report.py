@@ -55,6 +55,7 @@ def test_an_object_that_makes_nothing_is_filtered_and_one_that_failed_is_neither
         "unchanged": 2,
         "failed": 1,
         "left": 1,
+        "unknown": 2,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -513,6 +514,28 @@ def test_unclaimed_entities_stay_when_a_listing_was_not_complete(rig: Rig) -> No
     for _ in range(3):
         rig.full()
     assert EntityKey("pull-request", "left-behind") in rig.port
+
+
+def test_unclaimed_entities_stay_while_it_is_not_known_what_some_object_makes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = EntityKey("repository", "left-behind")
+    rig.port[left] = "by an earlier integration, and perhaps what the mapping fails to make"
+    plain = rig.catalog.apply_page
+
+    def failing(entries: Any, **more: Any) -> Any:
+        return [replace(one, incomplete=one.key == repository("r0")) for one in plain(entries, **more)]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.catalog, "apply_page", failing)
+        for _ in range(3):
+            report = rig.full()
+    assert left in rig.port
+    assert "what 1 of them make is not known" in report["notes"][0]
+    rig.full()
+    assert left in rig.port
+    rig.full()
+    assert left not in rig.port
 
 
 def test_a_light_run_lists_projects_and_repositories_only(rig: Rig) -> None:

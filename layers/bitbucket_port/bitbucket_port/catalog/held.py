@@ -195,6 +195,7 @@ class LeasedWriter:
             mapped=len(share.wanted),
             planned=tuple(settled.planned),
             problems=problems,
+            incomplete=not work.mapped.complete,
         )
 
     def commit(self, held: Held, commit: Commit) -> None:

@@ -42,6 +42,8 @@ class Outcome:
     ``failed`` says why; ``transient``: another try (a refresh) may mend it, not before ``retry_after`` seconds;
     ``limited``: only because we ask too often.
 
+    ``incomplete``: the object may make more entities than are known, since its mapping failed.
+
     ``parent`` is what became of the project that was read on the way.
     """
 
@@ -64,6 +66,7 @@ class Outcome:
     transient: bool = False
     retry_after: float | None = None
     limited: bool = False
+    incomplete: bool = False
 
     def log_fields(self) -> JsonObject:
         """What a log line tells of it, besides key and result.

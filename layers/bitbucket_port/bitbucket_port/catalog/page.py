@@ -260,8 +260,11 @@ def is_aged(mapper: Mapper, key: SourceKey, planned: Sequence[EntityKey], readin
 
 def _told_again(item: ObjectItem) -> Outcome:
     """The outcome for an object that would come out as it did before, with what is wrong with it."""
-    problems = (item.problem,) if item.problem else ()
-    return Outcome(item.key, "unchanged", "page", unchanged=len(item.owns), mapped=len(item.owns), problems=problems)
+    count, problems = len(item.owns), (item.problem,) if item.problem else ()
+    # What is wrong may be any kind of thing.
+    return Outcome(
+        item.key, "unchanged", "page", unchanged=count, mapped=count, problems=problems, incomplete=bool(problems)
+    )
 
 
 def _left(item: ObjectItem) -> Outcome:

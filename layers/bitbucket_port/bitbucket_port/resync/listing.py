@@ -131,6 +131,7 @@ class Listings:
         for key, reason in page.failed:
             # Without its key it may be any of them; with it, what hangs below it is not listed.
             part.failed(job.kind, str(key or job.container_name), reason)
+            part.count(job.kind, "unknown")
             turn.store.protect(turn.run.id, str(key or job.container_name), reason)
         addresses = {entry.key: entry.reading.facts.address or Address() for entry in page.entries}
         # What failed and may be mended by another try is looked at again by itself, too, and what was left to somebody

@@ -13,6 +13,7 @@ from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, 
 from bitbucket_port.port.listing import MOST_LOOKED_AT, Lister, list_ours, look
 from bitbucket_port.resync.drift import Claim, Shapes, acceptance, judge
 from bitbucket_port.resync.jobs import HealJob, PortJob
+from bitbucket_port.resync.report import merged
 from bitbucket_port.resync.run import Catalog, Ledger, Turn, chunks, objects_of
 from bitbucket_port.resync.shown import Shown
 from bitbucket_port.resync.start import LISTED_BY_LIST
@@ -159,7 +160,7 @@ class PortSide:
         run = turn.run
         if run.kind != "full":
             return
-        why = self._production.why_kept(blueprint, self._incomplete(turn))
+        why = self._production.why_kept(blueprint, self._incomplete(turn, with_unknown=bool(unclaimed)))
         if why is not None:
             if unclaimed:
                 turn.part.note(f"{len(unclaimed)} unclaimed entities of {blueprint} stay: {why}")
@@ -178,8 +179,13 @@ class PortSide:
             ],
         )
 
-    def _incomplete(self, turn: Turn) -> dict[str, str]:
+    def _incomplete(self, turn: Turn, *, with_unknown: bool) -> dict[str, str]:
+        """Why not everything a kind makes is known; ``with_unknown``: also because objects failed, which is read."""
         found: dict[str, str] = dict.fromkeys(self._mapping.protected, "its mapping cannot be read")
+        kinds = merged(part for _, part in turn.store.reports(turn.run.id))["kinds"] if with_unknown else {}
+        for kind, counts in kinds.items():
+            if counts.get("unknown"):
+                found[kind] = f"what {counts['unknown']} of them make is not known, since they or their mapping failed"
         for kind in KINDS:
             if kind not in turn.run.kinds:
                 found[kind] = "this run does not list it"

@@ -3,7 +3,7 @@
 A part (and the whole) is a JSON object::
 
     kinds      kind → listed, mapped, filtered, failed, created, updated, healed, unchanged, left, deleted, aged,
-               protected, candidates
+               protected, candidates, unknown (objects that may make entities nobody here knows of)
     failures   [{kind, what, reason}], the first few in full; ``failed`` counts them all
     blueprints blueprint → ours (listed by Port before anything was deleted), missing, differing, unclaimed, blocked
     requests   bitbucket, port, listing (Bitbucket's, for listings alone: what the next run will cost at least)
@@ -35,6 +35,7 @@ Count = Literal[
     "aged",
     "protected",
     "candidates",
+    "unknown",
 ]
 _LASTING: tuple[Count, ...] = ("created", "updated", "healed", "deleted")
 FULL_FAILURES = 10
@@ -95,6 +96,8 @@ class Part:
             self.count(kind, "filtered")
         if outcome.result == "left":
             self.count(kind, "left")
+        if outcome.incomplete or (not outcome.mapped and (outcome.failed or outcome.result == "left")):
+            self.count(kind, "unknown")
         if not outcome.transient:
             self._trouble(outcome)  # What another try may mend is tried again, and fails then if it does.
         self._entities(outcome)
