@@ -237,7 +237,7 @@ class Rig:
 
     # --- jobs
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
         return None
 
     def remove(self, container: SourceKey, facts: Facts, *, version: int | None) -> None:

@@ -149,7 +149,7 @@ class World:
 
     # --- jobs
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None: ...
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: object = ()) -> None: ...
 
     def rewrite(self, key: SourceKey) -> None:
         self.rewrites.append(key)

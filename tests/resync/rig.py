@@ -36,6 +36,7 @@ from bitbucket_port.objects import Address, Entity, EntityKey, JsonObject, Kind,
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.port.listing import PortPage
 from bitbucket_port.resync.children import ChildrenWorker, ListedPage
+from bitbucket_port.resync.leftovers import Leftovers
 from bitbucket_port.resync.listing import Listings
 from bitbucket_port.resync.plan import Listing, Plan
 from bitbucket_port.resync.portside import PortSide
@@ -175,6 +176,13 @@ class Rig:
             "clock": lambda: self.now,
         }
         timed: dict[str, Any] = {**common, "time_left": self.has_time}
+        leftovers = Leftovers(
+            ledger=self.ledger,
+            ours=lambda blueprint, names: {one for one in names if EntityKey(blueprint, one) in self.port},
+            spared=lambda blueprint, names: {name: "it is needed" for name in names if name in self.spared},
+            delete=self.delete,
+            rewrite=catalog.rewrite,
+        )
         return RunWorker(
             store=self.store,
             send=self.send,
@@ -184,15 +192,12 @@ class Rig:
             sweeps=Sweeps(
                 kinds=kinds,
                 threshold=self.mapping.deletion_threshold,
-                ours=lambda blueprint, names: {one for one in names if EntityKey(blueprint, one) in self.port},
-                spared=lambda blueprint, names: {name: "it is needed" for name in names if name in self.spared},
-                delete=self.delete,
+                leftovers=leftovers,
                 **common,
             ),
             children=ChildrenWorker(
                 ledger=self.ledger,
                 applier=cast("Applier", catalog),
-                lister=None,
                 time_left=self.has_time,
             ),
             followers=self.followers,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -17,10 +18,11 @@ from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.catalog.settle import WriteOptions
 from bitbucket_port.errors import ForbiddenError, NotFoundError, StillThereError, TransientError
 from bitbucket_port.mapping.model import Mapped
-from bitbucket_port.objects import Address, Entity, JsonObject, Kind, SourceKey
+from bitbucket_port.objects import Address, Entity, EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.resync.children import LOOKS_AT_BLOCKED, ChildrenWorker, ListedPage, Progress
 from bitbucket_port.resync.jobs import ChildrenJob
+from bitbucket_port.resync.leftovers import Leftovers
 from bitbucket_port.webhooks.change import Change
 from tests.catalog.rig import TABLE, MemoryPort
 
@@ -65,6 +67,7 @@ class World:
     reads: list[int] = field(default_factory=list)
     jobs: list[ChildrenJob] = field(default_factory=list)
     time_left: bool = True
+    needed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.port = MemoryPort()
@@ -116,8 +119,8 @@ class World:
             [PageEntry(self.key(number), self.reading(self.key(number), number)) for number in self.open_ones], self.now
         )
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
-        self.jobs.append(ChildrenJob("follow", container, before, after, self.now))
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
+        self.jobs.append(ChildrenJob("follow", container, before, after, self.now, left=tuple(left)))
 
     def rewrite(self, key: SourceKey) -> None:
         self.jobs.append(ChildrenJob("rewrite", key, Facts(), Facts(), self.now))
@@ -146,7 +149,15 @@ class World:
             ledger=self.ledger,
             applier=self.applier,
             lister=self,
+            leftovers=Leftovers(
+                ledger=self.ledger,
+                ours=self.port.ours,
+                spared=lambda blueprint, names: {name: "it is needed" for name in names if name in self.needed},
+                delete=partial(self.port.delete, delete_dependents=False),
+                rewrite=self.applier.rewrite,
+            ),
             time_left=lambda: self.time_left,
+            clock=lambda: self.now,
         )
 
     def held(self, kind: str) -> set[str]:
@@ -225,6 +236,51 @@ def test_when_the_time_is_up_the_rest_is_left_for_another_turn(world: World) -> 
     world.time_left = True
     assert world.worker().run(job.continued()).finished
     assert world.held("pull-request") == {"acme/new/1", "acme/new/2", "acme/new/3"}
+
+
+def old_name(world: World, job: ChildrenJob) -> EntityKey:
+    """The repository's entity of before, there again."""
+    (key,) = job.left
+    world.port.entities[key] = {"identifier": key.identifier}
+    return key
+
+
+def test_what_is_created_again_by_the_old_name_goes_when_all_children_have_followed(world: World) -> None:
+    job = renamed(world, 2, still_open=1)
+    old = old_name(world, job)
+    world.broken = {2: TransientError("Bitbucket answered 500")}
+    world.worker().run(job)
+    assert old in world.port.entities
+    world.broken = {}
+    assert world.worker().run(job).finished
+    assert old not in world.port.entities
+    assert world.held("repository") == {"acme/new/0"}
+
+
+def test_whoever_writes_by_the_old_name_is_waited_for(world: World) -> None:
+    job = renamed(world, 1, still_open=1)
+    late = world.item(world.key(9))
+    granted = world.ledger.take_lease(late, "t", now=world.now, until=world.now + 60, guard=Guard())
+    assert isinstance(granted, Granted)
+    progress = world.worker().run(job)
+    assert not progress.finished
+    assert progress.delay > 0
+    old = old_name(world, job)
+    world.ledger.release(late.key, "t", dirty=False)
+    assert world.worker().run(job.continued()).finished
+    assert old not in world.port.entities
+
+
+def test_the_old_name_stays_where_somebody_has_it_or_needs_it(world: World) -> None:
+    job = renamed(world, 1, still_open=1)
+    old = old_name(world, job)
+    world.needed = {old.identifier}
+    assert world.worker().run(job).finished
+    assert old in world.port.entities
+    world.needed = set()
+    world.ledger.join(old, SourceKey("repository", world.repository.container, "another"), now=world.now)
+    assert world.worker().run(job).finished
+    assert old in world.port.entities
 
 
 def deleted(world: World, count: int) -> ChildrenJob:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.errors import PermanentError, TransientError
-from bitbucket_port.objects import Address, SourceKey
+from bitbucket_port.objects import Address, EntityKey, SourceKey
 from bitbucket_port.resync.jobs import (
     LONGEST_LISTING_HOPS,
     MOST_HOPS,
@@ -75,6 +75,7 @@ def test_a_removal_needs_no_answer_of_bitbucket() -> None:
 PULL_REQUEST = SourceKey("pull-request", "{ws}/{repo}", "7")
 JOBS: list[Job] = [
     ChildrenJob("remove", CONTAINER, BEFORE, AFTER, 2.5, 9, 1, "run-1"),
+    ChildrenJob("follow", CONTAINER, BEFORE, AFTER, 2.5, left=(EntityKey("bitbucketRepository", "acme/old#1"),)),
     PhaseJob("run-1", "sweep-children"),
     ListJob("run-1", "project"),
     ListJob("run-1", "pull-request", CONTAINER, Address("PAY", "{repo}"), 2, "https://host/next?page=2", 3, 8.5),

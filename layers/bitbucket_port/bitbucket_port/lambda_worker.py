@@ -61,7 +61,7 @@ def worker() -> JobsWorker:
     timing = Timing(lease=LEASE_SECONDS)
     if made.reader is None:
         applier = made.applier(timing)
-        children = ChildrenWorker(ledger=made.ledger, applier=applier, lister=None, time_left=made.time_left)
+        children = ChildrenWorker(ledger=made.ledger, applier=applier, time_left=made.time_left)
         return ChildrenOnly(children, made.send_jobs, logger)
     return run_worker(
         Parts(

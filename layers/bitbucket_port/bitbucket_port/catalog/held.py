@@ -14,7 +14,7 @@ from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outcome import Outcome, Removals, Source
 from bitbucket_port.catalog.outside import Followers, Writer
 from bitbucket_port.catalog.settle import BUSY_SECONDS, Settlement, WriteOptions
-from bitbucket_port.catalog.share import Settled, Share, fail
+from bitbucket_port.catalog.share import Settled, Share, fail, is_search
 from bitbucket_port.errors import BitbucketPortError, BusyError, TransientError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import SourceKey
@@ -175,7 +175,8 @@ class LeasedWriter:
         if share.error is None:
             try:
                 if item.known and item.key.kind in CONTAINERS and _moved(item.facts, work.facts):
-                    self._followers.follow(item.key, item.facts, work.facts)
+                    left = [key for key in share.unwanted if not is_search(key)]
+                    self._followers.follow(item.key, item.facts, work.facts, left=left)
                 self.commit(work.held, work.result.commit(item, settled, work.facts, problems))
             except BitbucketPortError as error:
                 fail([share], error)

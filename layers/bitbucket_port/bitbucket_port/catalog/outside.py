@@ -88,8 +88,8 @@ class Writer(Protocol):
 class Followers(Protocol):
     """Work on what hangs below an object, done later by a job."""
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
-        """The container moved or was renamed: look at its children anew."""
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
+        """The container moved or was renamed: look at its children anew. ``left``: what it does not make any more."""
 
     def rewrite(self, key: SourceKey) -> None:
         """Another object wrote an entity of this one: read it and write all of its entities again."""

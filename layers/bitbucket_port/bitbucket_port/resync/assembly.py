@@ -15,6 +15,7 @@ from bitbucket_port.port.client import PortClient
 from bitbucket_port.port.strays import spared
 from bitbucket_port.reading import BitbucketReader
 from bitbucket_port.resync.children import ChildrenWorker
+from bitbucket_port.resync.leftovers import Leftovers
 from bitbucket_port.resync.listing import Listings
 from bitbucket_port.resync.plan import Plan, plan
 from bitbucket_port.resync.portside import PortSide
@@ -60,6 +61,14 @@ def run_worker(parts: Parts) -> RunWorker:
     def listings_of(kind: RunKind) -> Plan:
         return plan(mapping, mapping.product, kind)
 
+    leftovers = Leftovers(
+        ledger=parts.ledger,
+        ours=parts.port.ours,
+        spared=partial(spared, parts.port),
+        # Whatever the mapping allows for what it made: nobody knows what relates to an unclaimed entity.
+        delete=partial(parts.port.delete, delete_dependents=False),
+        rewrite=applier.rewrite,
+    )
     return RunWorker(
         store=parts.store,
         send=parts.send,
@@ -90,14 +99,16 @@ def run_worker(parts: Parts) -> RunWorker:
             ledger=parts.ledger,
             kinds=frozenset(parts.engine.kinds()),
             threshold=mapping.deletion_threshold,
-            ours=parts.port.ours,
-            spared=lambda blueprint, names: spared(parts.port, blueprint, names),
-            # Whatever the mapping allows for what it made: nobody knows what relates to an unclaimed entity.
-            delete=lambda blueprint, names: parts.port.delete(blueprint, names, delete_dependents=False),
+            leftovers=leftovers,
             clock=parts.clock,
         ),
         children=ChildrenWorker(
-            ledger=parts.ledger, applier=applier, lister=parts.bitbucket, time_left=parts.time_left
+            ledger=parts.ledger,
+            applier=applier,
+            lister=parts.bitbucket,
+            leftovers=leftovers,
+            time_left=parts.time_left,
+            clock=parts.clock,
         ),
         followers=followers,
         spent=parts.spent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +15,7 @@ from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.objects import Address, Kind, SourceKey
 from bitbucket_port.resync.jobs import ChildrenJob
+from bitbucket_port.resync.leftovers import Leftovers
 from bitbucket_port.webhooks.change import Change
 
 LOOKS_AT_BLOCKED = 40
@@ -81,12 +83,22 @@ class ChildrenWorker:
     """Runs a job for as long as there is time; running it again from the start is always right."""
 
     def __init__(
-        self, *, ledger: Ledger, applier: Applier, lister: Lister | None, time_left: Callable[[], bool]
+        self,
+        *,
+        ledger: Ledger,
+        applier: Applier,
+        time_left: Callable[[], bool],
+        lister: Lister | None = None,
+        leftovers: Leftovers | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """``lister`` and ``leftovers`` are missing where Bitbucket may not be asked."""
         self._ledger = ledger
         self._applier = applier
         self._lister = lister
+        self._leftovers = leftovers
         self._time_left = time_left
+        self._clock = clock
 
     def run(self, job: ChildrenJob) -> Progress:
         """Do what is still to do; one child's failure does not keep the others from being done.
@@ -169,6 +181,22 @@ class ChildrenWorker:
             if self._outdated(job, child) and child.facts.address is not None:
                 change = Change.hint(child.key, self._address_now(job, child), job.requested)
                 self._each(progress, child, lambda _, change=change: self._applier.apply(change))  # type: ignore[misc]
+        if job.left and self._leftovers and progress.finished:
+            self._clear(job, self._leftovers, progress)
+
+    def _clear(self, job: ChildrenJob, leftovers: Leftovers, progress: Progress) -> None:
+        """Remove what the container was called before, should it be there again.
+
+        Somebody who was writing a child by its old name related it to that, and then Port creates it. Whoever began
+        before the container had its new name is waited for.
+        """
+        now, container = self._clock(), self._ledger.read([job.container])[job.container]
+        writing = (item.lease for item in (container, *self._children(job)))
+        if any(lease is not None and lease.live(now) for lease in writing):
+            progress.again(delay=5)
+            return
+        for blueprint in sorted({key.blueprint for key in job.left}):
+            leftovers.remove(blueprint, [key.identifier for key in job.left if key.blueprint == blueprint])
 
     def _follow_listing(self, job: ChildrenJob, lister: Lister, progress: Progress) -> None:
         """Most children are in a listing, fifty and more for one request; the rest is read one by one."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
 
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.errors import PermanentError, TransientError
-from bitbucket_port.objects import KINDS, Address, JsonObject, Kind, SourceKey
+from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.resync.store import Candidate, Phase, Reason
 
 MESSAGE_VERSION = 1
@@ -26,8 +26,9 @@ Action = Literal["follow", "remove", "rewrite"]
 class ChildrenJob:
     """Look after what hangs below a repository or project, or (``rewrite``) after the object itself.
 
-    ``follow``: the container was renamed or moved; ``before`` and ``after`` are its facts. ``remove``: it is gone for
-    certain since ``version`` (epoch microseconds). ``rewrite``: another object wrote an entity that belongs to
+    ``follow``: the container was renamed or moved; ``before`` and ``after`` are its facts, ``left`` the entities it
+    made before and makes no more: Port creates one again when somebody relates to it at that moment. ``remove``: it is
+    gone for certain since ``version`` (epoch microseconds). ``rewrite``: another object wrote an entity that belongs to
     ``container``, so everything it makes is written again. ``requested`` is our clock in epoch seconds; ``hop`` counts
     continuations. ``run``: the run that waits for it, empty for a live event's; the work is to be done in any case.
     """
@@ -40,6 +41,7 @@ class ChildrenJob:
     version: int | None = None
     hop: int = 0
     run: str = ""
+    left: tuple[EntityKey, ...] = ()
 
     @property
     def id(self) -> str:
@@ -58,7 +60,11 @@ class ChildrenJob:
             "version": self.version,
             "hop": self.hop,
         }
-        return _message({**body, "run": self.run} if self.run else body)
+        if self.run:
+            body["run"] = self.run
+        if self.left:
+            body["left"] = [str(key) for key in self.left]
+        return _message(body)
 
     @classmethod
     def from_message(cls, text: str) -> ChildrenJob:
@@ -81,6 +87,7 @@ class ChildrenJob:
             body["version"],
             int(body["hop"]),
             str(body.get("run", "")),
+            tuple(EntityKey.parse(text) for text in body.get("left", [])),
         )
 
     def continued(self) -> ChildrenJob:
@@ -346,10 +353,10 @@ class JobFollowers:
     reads: bool
     clock: Callable[[], float] = field(default=time.time)
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
         """See ``catalog.outside.Followers``; without Bitbucket, children follow with their own next event."""
         if self.reads:
-            self.send(ChildrenJob("follow", container, before, after, self.clock()).to_message())
+            self.send(ChildrenJob("follow", container, before, after, self.clock(), left=tuple(left)).to_message())
 
     def rewrite(self, key: SourceKey) -> None:
         """See ``catalog.outside.Followers``; without Bitbucket, the object's next event has to do."""

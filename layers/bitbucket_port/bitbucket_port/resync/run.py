@@ -105,9 +105,9 @@ class RunFollowers:
         self._clock = clock
         self.turn: Turn | None = None
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
         """See ``catalog.outside.Followers``."""
-        self._order(ChildrenJob("follow", container, before, after, self._clock(), run=self._run))
+        self._order(ChildrenJob("follow", container, before, after, self._clock(), run=self._run, left=tuple(left)))
 
     def rewrite(self, key: SourceKey) -> None:
         """See ``catalog.outside.Followers``."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.errors import BusyError, TransientError
-from bitbucket_port.objects import EntityKey, Kind, SourceKey
-from bitbucket_port.port.client import Deleted
+from bitbucket_port.objects import EntityKey, Kind
 from bitbucket_port.resync.jobs import Job, SweepJob, UnclaimedJob
+from bitbucket_port.resync.leftovers import Leftovers
 from bitbucket_port.resync.phases import swept_in
 from bitbucket_port.resync.report import Part, merged
 from bitbucket_port.resync.run import Catalog, Ledger, Removals, Turn, chunks, read_now
@@ -22,8 +22,6 @@ LOOKED_AT = 20
 """Objects of one job: what is asked again when its function dies half-way."""
 DELETED_AT_ONCE = 100
 ORDERED_AT_ONCE = 100
-Spared = Callable[[str, Sequence[str]], Mapping[str, str]]
-Delete = Callable[[str, Sequence[str]], Deleted]
 
 
 class Sweeps:
@@ -36,18 +34,14 @@ class Sweeps:
         ledger: Ledger,
         kinds: frozenset[Kind],
         threshold: float,
-        ours: Callable[[str, Sequence[str]], set[str]],
-        spared: Spared,
-        delete: Delete,
+        leftovers: Leftovers,
         clock: Callable[[], float],
     ) -> None:
         self._catalog = catalog
         self._ledger = ledger
         self._kinds = kinds
         self._threshold = threshold
-        self._ours = ours
-        self._spared = spared
-        self._delete = delete
+        self._leftovers = leftovers
         self._clock = clock
 
     # --- opening a phase ---------------------------------------------------------------------------------------------
@@ -165,26 +159,11 @@ class Sweeps:
 
     def run_unclaimed(self, job: UnclaimedJob, turn: Turn) -> None:
         """Delete what is still unclaimed, and still ours by Port's word."""
-        claimed = {key.identifier for key in self._ledger.entities(job.blueprint, job.identifiers)}
-        left = [one for one in job.identifiers if one not in claimed]
-        ours = self._ours(job.blueprint, left) if left else set()
-        spared = self._spared(job.blueprint, sorted(ours))
-        for identifier, why in spared.items():
+        removed = self._leftovers.remove(job.blueprint, job.identifiers)
+        if removed.deleted:
+            turn.part.blueprint(job.blueprint, swept=len(removed.deleted))
+        for identifier, why in removed.stay.items():
             turn.part.note(f"{job.blueprint} {identifier} is unclaimed but stays: {why}")
-        doomed = [one for one in left if one in ours and one not in spared]
-        if not doomed:
-            return
-        result = self._delete(job.blueprint, doomed)
-        turn.part.blueprint(job.blueprint, swept=len(result.deleted))
-        for identifier, why in result.blocked.items():
-            turn.part.note(f"{job.blueprint} {identifier} is unclaimed but stays: {why}")
-        self._put_back(job.blueprint, result.deleted)
-
-    def _put_back(self, blueprint: str, identifiers: Sequence[str]) -> None:
-        """Whoever claimed one in the moment between asking and deleting writes it again."""
-        for item in self._ledger.entities(blueprint, identifiers).values():
-            for source in sorted(item.sources):
-                self._catalog.rewrite(SourceKey.parse(source))
 
 
 def _blueprints(planned: Planned) -> set[str]:
