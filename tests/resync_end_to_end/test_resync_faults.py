@@ -32,11 +32,15 @@ from tests.resync_end_to_end.accidents import (
     trouble,
 )
 from tests.resync_end_to_end.conftest import Found
-from tests.resync_end_to_end.deaths import Deaths, Reaper
+from tests.resync_end_to_end.deaths import EVERY, Deaths, Reaper
 from tests.resync_end_to_end.oracle import Key, differences, shown
 from tests.resync_end_to_end.rig import Place
 
 MOST_RUNS = 14
+PRODUCTS = ("cloud", "server")
+on_cloud = pytest.mark.parametrize("theatre", PRODUCTS if EVERY else ("cloud",), indirect=True)
+on_server = pytest.mark.parametrize("theatre", PRODUCTS if EVERY else ("server",), indirect=True)
+"""For what has nothing to do with the product, one of them; with every kill, both."""
 ALL_DEATHS = Deaths()
 """A death that came about on one product need not on the other."""
 
@@ -63,7 +67,7 @@ def door() -> Iterator[Door]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["cloud", "server"])
+@pytest.fixture(scope="module", params=PRODUCTS)
 def theatre(
     request: pytest.FixtureRequest, found: Found, door: Door, tmp_path_factory: pytest.TempPathFactory
 ) -> Theatre:
@@ -104,6 +108,7 @@ def test_a_death_at_any_call_of_any_job_changes_nothing_in_the_end(theatre: Thea
     assert not any(theatre.place.machine.stack.dead_letters().values())
 
 
+@on_server
 def test_whoever_begins_a_run_may_die_and_whoever_asks_next_finds_it_begun(theatre: Theatre, moto: Moto) -> None:
     start = theatre.place.machine.stack.functions["ResyncStart"]
     outside = Outside(moto, theatre.place.machine.stack.environments, functions=lambda: [start.name])
@@ -131,6 +136,7 @@ def test_whoever_begins_a_run_may_die_and_whoever_asks_next_finds_it_begun(theat
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
 
+@on_cloud
 def test_jobs_that_come_twice_and_in_any_order_do_what_they_do_once(theatre: Theatre, moto: Moto) -> None:
     place = theatre.place
     theatre.life.goes_on()
