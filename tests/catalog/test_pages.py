@@ -15,7 +15,7 @@ from bitbucket_port.catalog.outcome import Outcome, Removals
 from bitbucket_port.catalog.outside import Ask, Reader, Reading, Writer
 from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.catalog.settle import WriteOptions
-from bitbucket_port.errors import ForbiddenError, NotFoundError, StillThereError, TransientError
+from bitbucket_port.errors import BusyError, ForbiddenError, NotFoundError, StillThereError, TransientError
 from bitbucket_port.mapping.model import Mapped, MappingProblem
 from bitbucket_port.objects import Address, Entity, EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.port.client import Deleted, Written
@@ -543,6 +543,25 @@ def test_what_is_told_after_bitbucket_was_asked_is_not_part_of_its_answer(world:
     assert world.look(pull(1), "allow").deleted == 1
     world.applier.apply(told[0])
     assert world.held() == {"pears", "1"}
+
+
+def test_who_failed_to_delete_comes_back_when_what_he_announced_is_over(world: World) -> None:
+    missing(world, 1)
+    world.look(pull(1), "defer")
+    delete, world.port.delete = world.port.delete, unavailable  # type: ignore[method-assign, assignment]
+    with pytest.raises(TransientError):
+        world.look(pull(1), "allow")
+    world.port.delete = delete  # type: ignore[method-assign]
+    with pytest.raises(BusyError) as busy:
+        world.applier.look(world.change(pull(1)), removals="allow")
+    wait = busy.value.retry_after or 0.0
+    assert wait > 30
+    world.wait(wait)
+    assert world.applier.look(world.change(pull(1)), removals="allow").result == "deleted"
+
+
+def unavailable(*_: Any, **__: Any) -> None:
+    raise TransientError("Port answered 429")
 
 
 def test_what_a_page_shows_again_was_not_missing(world: World) -> None:

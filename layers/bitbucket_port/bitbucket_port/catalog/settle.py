@@ -195,13 +195,19 @@ class Settlement:
                 key, share.source, share.granted.token, now=self._clock(), until=self._until
             )
             if mark == "busy":
-                raise BusyError(f"{key} is being deleted by another object", retry_after=BUSY_SECONDS)
+                raise BusyError(f"{key} is being deleted already", retry_after=self._patience(item, share.source))
             if mark != "shared" or self._leave(key, item, share.source):
                 break
         if mark == "marked" and item.ours is None:
             # A writer died before it could decide. It had not changed the entity yet, or had just created it.
             item = replace(item, ours=key.identifier in self._port.ours(key.blueprint, [key.identifier]))
         return mark, item
+
+    def _patience(self, item: EntityItem, source: SourceKey) -> float:
+        """Seconds until another try: what the object itself announced, in a try that failed, holds until its end."""
+        if item.deleting is None or str(source) not in item.sources:
+            return BUSY_SECONDS
+        return max(BUSY_SECONDS, item.deleting.until - self._clock() + 1)
 
     def _leave(self, key: EntityKey, item: EntityItem, source: SourceKey) -> bool:
         """Stop being a source of a shared entity; False when we became its last one.
