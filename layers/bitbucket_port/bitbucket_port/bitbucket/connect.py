@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -27,12 +28,13 @@ def connect(
     budgets: Callable[[str], Budget] | None = None,
     reserve: Callable[[], bool] | None = None,
     turn: AbstractContextManager[object] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Bitbucket:
     """The adapter for this product; sends nothing yet.
 
     ``url`` is Cloud's REST root with its version, or the Data Center's base URL; ``token`` reads the secret, asked
     before each request. ``verify`` may name a file with the certificate authorities to trust. ``budgets`` and
-    ``reserve``: see Credentials, ``turn``: HttpClient. Raises SettingsError.
+    ``reserve``: see Credentials, ``turn`` and ``sleep``: HttpClient. Raises SettingsError.
     """
     if product == "cloud" and not workspace:
         raise SettingsError("BitbucketWorkspace is empty: Bitbucket Cloud is read one workspace at a time")
@@ -45,6 +47,7 @@ def connect(
         deadline=deadline,
         verify=verify,
         turn=turn,
+        sleep=sleep,
         name="Bitbucket Cloud" if product == "cloud" else "Bitbucket Data Center",
     )
     return CloudBitbucket(http, workspace) if product == "cloud" else ServerBitbucket(http)

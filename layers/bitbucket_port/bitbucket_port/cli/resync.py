@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import BoundedSemaphore
 from typing import Protocol
 
 from bitbucket_port.bitbucket.budget import Budgets, MemoryBudgetStore
@@ -18,6 +17,7 @@ from bitbucket_port.cli.engine import Ending, Engine, Watching
 from bitbucket_port.cli.queue import JobQueue
 from bitbucket_port.cli.settings import CommandSettings
 from bitbucket_port.cli.snapshot import Snapshot
+from bitbucket_port.cli.turns import Turns
 from bitbucket_port.cli.workplace import LocalWorkplace, Shared, Workplace
 from bitbucket_port.errors import CredentialsRefusedError, SettingsError, TransientError
 from bitbucket_port.mapping.engine import MappingEngine
@@ -134,7 +134,8 @@ class _Local:
         self._ledger = SQLiteLedger(database)
         self._budgets = Budgets(MemoryBudgetStore(), settings.common.product, now=wanted.clock)
         self._changes = Changes(database) if wanted.dry_run else None
-        self.snapshot = Snapshot(database, Shapes.of(mapping))
+        self._turns = Turns(wanted.concurrency, sleep=wanted.sleep)
+        self.snapshot = Snapshot(database, Shapes.of(mapping), aside=self._turns.aside)
 
     def run(self, what: str, *, seconds: float | None = None) -> Result:
         """One run."""
@@ -148,11 +149,10 @@ class _Local:
             self.snapshot,
             queue,
             self._budgets,
-            BoundedSemaphore(wanted.concurrency),
+            self._turns,
             deletes=wanted.delete and not wanted.dry_run,
             changes=self._changes,
             clock=wanted.clock,
-            sleep=wanted.sleep,
         )
         places = [LocalWorkplace(shared) for _ in range(WORKERS * wanted.concurrency)]
         limit = wanted.seconds if seconds is None else seconds

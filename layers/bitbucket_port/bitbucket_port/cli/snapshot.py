@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from bitbucket_port.objects import Entity, JsonObject
 from bitbucket_port.port.client import PortClient
@@ -28,10 +29,13 @@ CREATE TABLE IF NOT EXISTS shown (
 
 
 class Snapshot:
-    """Shared by the threads of one process."""
+    """Shared by the threads of one process; ``aside`` is entered by one that waits until another has listed."""
 
-    def __init__(self, database: Database, shapes: Shapes) -> None:
+    def __init__(
+        self, database: Database, shapes: Shapes, *, aside: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self._database = database
+        self._aside = aside
         self._shapes = shapes
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
@@ -40,15 +44,21 @@ class Snapshot:
 
     def need(self, blueprint: str, port: PortClient) -> None:
         """List a blueprint unless that was done; raises what Port's client raises."""
+        if blueprint in self._listed:
+            return
         with self._lock:
             lock = self._locks.setdefault(blueprint, threading.Lock())
-        with lock:
+        with self._aside():
+            lock.acquire()
+        try:
             if blueprint in self._listed:
                 return
             self._database.change("DELETE FROM shown WHERE blueprint = ?", blueprint)
             for page in list_ours(_Asked(port), blueprint, self._shapes.names(blueprint)):
                 self._keep(blueprint, page.entities)
             self._listed.add(blueprint)
+        finally:
+            lock.release()
 
     def forget(self) -> None:
         """List everything anew when it is needed next."""

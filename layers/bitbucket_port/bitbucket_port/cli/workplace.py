@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from bitbucket_port.cli.comparing import Changes, ComparingWriter, ReadOnlyPort
 from bitbucket_port.cli.queue import JobQueue
 from bitbucket_port.cli.settings import CommandSettings
 from bitbucket_port.cli.snapshot import Snapshot, SnapshotPort
+from bitbucket_port.cli.turns import Turns
 from bitbucket_port.http import Deadline
 from bitbucket_port.live import SourceName
 from bitbucket_port.mapping.engine import MappingEngine
@@ -64,8 +64,7 @@ class Workplace(Protocol):
 class Shared:
     """What all threads of a run without a stack share.
 
-    ``turn`` lets only so many of them have a request under way. ``changes``: a dry run, what would be done is noted
-    there.
+    ``changes``: a dry run, what would be done is noted there.
     """
 
     settings: CommandSettings
@@ -75,11 +74,10 @@ class Shared:
     snapshot: Snapshot
     queue: JobQueue
     budgets: Budgets
-    turn: AbstractContextManager[object]
+    turns: Turns
     deletes: bool = False
     changes: Changes | None = None
     clock: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
 
 
 class LocalWorkplace:
@@ -87,8 +85,9 @@ class LocalWorkplace:
 
     def __init__(self, shared: Shared) -> None:
         settings, common = shared.settings, shared.settings.common
+        self._turns = turns = shared.turns
         self._deadline = Deadline.after(0)
-        self._port = port_of(settings, read_only=shared.changes is not None, turn=shared.turn)
+        self._port = port_of(settings, read_only=shared.changes is not None, turns=turns)
         self._port.snapshot = shared.snapshot
         self._bitbucket = connect(
             common.product,
@@ -99,7 +98,8 @@ class LocalWorkplace:
             username=common.bitbucket_username,
             verify=settings.verify,
             budgets=shared.budgets.of,
-            turn=shared.turn,
+            turn=turns,
+            sleep=turns.sleep,
         )
         engine = MappingEngine(shared.mapping, now=shared.clock)
         source = SourceName(
@@ -134,7 +134,7 @@ class LocalWorkplace:
                 ),
                 timing=Timing(lease=LEASE_SECONDS),
                 clock=shared.clock,
-                sleep=shared.sleep,
+                sleep=turns.sleep,
                 facts_of=lambda key, address, obj: facts_of(common.product, key.kind, address, obj),
             )
 
@@ -159,12 +159,14 @@ class LocalWorkplace:
 
     def enter(self) -> None:
         """See Workplace."""
-        self._port.enter()
+        with self._turns.computing:
+            self._port.enter()
 
     def handle(self, message: str, receives: int, *, seconds: float) -> None:
         """See Workplace."""
         self._until(Deadline.after(seconds))
-        self._worker.handle(message, receives)
+        with self._turns.computing:
+            self._worker.handle(message, receives)
 
     def hurry(self) -> None:
         """See Workplace."""
@@ -190,10 +192,8 @@ class PortIsTold:
         tell_ended(self._port, _ENDED[status], at=float(report["ended"]), next_at=None, interval_minutes=0)
 
 
-def port_of(
-    settings: CommandSettings, *, read_only: bool, turn: AbstractContextManager[object] | None = None
-) -> SnapshotPort:
-    """Port as this integration; ``turn``: see HttpClient."""
+def port_of(settings: CommandSettings, *, read_only: bool, turns: Turns | None = None) -> SnapshotPort:
+    """Port as this integration, asked in ``turns`` where several threads do."""
     common = settings.common
     options: dict[str, Any] = {
         "client_id": common.port_client_id,
@@ -203,6 +203,6 @@ def port_of(
         "version": __version__,
         "deadline": Deadline.after(JOB_SECONDS),
         "verify": settings.verify,
-        "turn": turn,
+        **({"turn": turns, "sleep": turns.sleep} if turns else {}),
     }
     return (ReadOnlyPort if read_only else SnapshotPort)(common.port_base_url, **options)
