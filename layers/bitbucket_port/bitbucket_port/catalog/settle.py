@@ -18,7 +18,7 @@ from bitbucket_port.catalog.outcome import Removals
 from bitbucket_port.catalog.outside import Followers, Writer
 from bitbucket_port.catalog.share import Share, fail, for_each
 from bitbucket_port.errors import BitbucketPortError, BusyError, NotFoundError, PermanentError, TransientError
-from bitbucket_port.objects import Entity, EntityKey, SourceKey
+from bitbucket_port.objects import Entity, EntityKey, JsonObject, SourceKey
 
 __all__ = ["BUSY_SECONDS", "Settlement", "WriteOptions"]
 
@@ -117,9 +117,10 @@ class Settlement:
         taken |= entity.fields.get("properties", {}).keys()
         properties = existing.get("properties") or {}
         kept = {name: value for name, value in properties.items() if name not in taken and value is not None}
-        share.copied[entity.key] = {"properties": kept}
+        copied: JsonObject = {"properties": kept} if kept else {}
         if existing.get("team") and "team" not in entity.fields and not there.get("team"):
-            share.copied[entity.key]["team"] = existing["team"]
+            copied["team"] = existing["team"]
+        share.copied[entity.key] = copied
         for other in self._port.relating_to(old):
             share.settled.problems.append(
                 f"{other.get('blueprint')}#{other.get('identifier')} relates to {old}, which is now {entity.key}: "

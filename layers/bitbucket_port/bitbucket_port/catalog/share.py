@@ -130,7 +130,7 @@ class Share:
         copied = self.copied.get(entity.key)
         if not copied:
             return entity
-        properties = {**copied["properties"], **entity.fields.get("properties", {})}
+        properties = {**copied.get("properties", {}), **entity.fields.get("properties", {})}
         return replace(entity, fields={**copied, **entity.fields, "properties": properties})
 
 
