@@ -119,6 +119,17 @@ def test_so_it_does_where_the_page_above_left_it_to_a_live_event_of_a_moment_ago
     assert world.names == {"orchard/new": "pears"}
 
 
+def test_what_a_page_names_in_two_ways_is_looked_at_once(world: Renaming) -> None:
+    other = replace(world.below, id="2")
+    world.put(other)
+    world.name = "orchard/newer"
+    first = PageEntry(other, world.reading(world.below))
+    world.name = "orchard/new"
+    world.applier.apply_page([first, world.entry()], asked=world.now, removals="defer")
+    assert world.reads == [world.above]
+    assert world.names == {"orchard/new": "pears"}
+
+
 def test_a_page_from_before_the_rename_does_not_bring_the_old_name_back(world: Renaming) -> None:
     world.put(world.below, title="b")
     entry, asked = world.entry(), world.now

@@ -137,8 +137,9 @@ class Pages:
         """
         if not renamed:
             return set()
-        self._look_all([Change.hint(one.key, one.address, asked) for one in renamed], removals)
-        items = self._ledger.read({one.key for one in renamed})
+        addresses = {one.key: one.address for one in renamed}
+        self._look_all([Change.hint(key, address, asked) for key, address in addresses.items()], removals)
+        items = self._ledger.read(addresses)
         return {one for one in renamed if one.is_renamed(items[one.key])}
 
 
