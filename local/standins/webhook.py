@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -15,7 +16,6 @@ Product = Literal["cloud", "server"]
 CLOUD_TRIES = 3
 """Bitbucket Cloud sends again, up to two more times, when the answer is a 5xx (support.atlassian.com, Troubleshoot
 webhooks). Nothing says that Data Center ever sends again."""
-_http = urllib3.PoolManager(retries=False)
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,17 @@ def deliver(
     statuses: list[int | None] = []
     for attempt in range(1, tries + 1):
         try:
-            answer = _http.request(
-                "POST",
-                base_url.rstrip("/") + path,
-                body=webhook.body,
-                headers={**webhook.headers(secret, attempt), "Connection": "close"},
-                timeout=timeout,
-                redirect=False,
-            )
+            # A connection of its own: one that was used before may be closed by now, which would look like a refusal.
+            with urllib3.connection_from_url(base_url) as server:
+                answer = server.request(
+                    "POST",
+                    urlsplit(base_url).path.rstrip("/") + path,
+                    body=webhook.body,
+                    headers=webhook.headers(secret, attempt),
+                    timeout=timeout,
+                    retries=False,
+                    redirect=False,
+                )
         except urllib3.exceptions.HTTPError:
             statuses.append(None)  # Bitbucket's own log says NETWORK ERROR or TIMEOUT, and that is the end of it
             break
