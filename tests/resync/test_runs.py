@@ -627,6 +627,33 @@ def test_what_a_given_up_removal_left_behind_is_found_by_the_next_run(
     assert rig.port == rig.world.expected()
 
 
+@pytest.mark.parametrize("job", ["children", "heal"])
+def test_what_a_job_opened_before_it_died_is_sent_by_its_next_try(
+    rig: Rig, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.full()
+    for key in [key for key in rig.world.objects if "r2" in str(key)]:
+        del rig.world.objects[key]
+    edited = EntityKey("repository", "r1")
+    rig.port[edited] = "edited by hand"
+    dead: list[str] = []
+
+    def die(name: str, call: Any) -> Any:
+        if name == "send" and not dead and f'"job": "{job}"' in call.args[0].message:
+            dead.append(job)
+            if job == "heal":
+                rig.catalog.rewrite(repository("r1"))  # By a live event: the next try finds nothing to heal.
+            raise Killed
+        return call()
+
+    rig.gate = die
+    monkeypatch.setattr(rig, "tick", lambda: pytest.fail("the run stands still"))
+    report = rig.full()
+    assert dead == [job]
+    assert report["status"] == "complete"
+    assert rig.port == rig.world.expected()
+
+
 def test_what_is_being_removed_at_the_moment_is_left_to_whoever_removes_it(rig: Rig) -> None:
     rig.full()
     rig.queue.remove(removing(rig))

@@ -31,6 +31,7 @@ class ChildrenJob:
     gone for certain since ``version`` (epoch microseconds). ``rewrite``: another object wrote an entity that belongs to
     ``container``, so everything it makes is written again. ``requested`` is our clock in epoch seconds; ``hop`` counts
     continuations. ``run``: the run that waits for it, empty for a live event's; the work is to be done in any case.
+    ``ordered_by``: the id of the run's job that asked for it.
     """
 
     action: Action
@@ -42,6 +43,7 @@ class ChildrenJob:
     hop: int = 0
     run: str = ""
     left: tuple[EntityKey, ...] = ()
+    ordered_by: str = ""
 
     @property
     def id(self) -> str:
@@ -61,7 +63,7 @@ class ChildrenJob:
             "hop": self.hop,
         }
         if self.run:
-            body["run"] = self.run
+            body |= {"run": self.run, "by": self.ordered_by}
         if self.left:
             body["left"] = [str(key) for key in self.left]
         return _message(body)
@@ -88,6 +90,7 @@ class ChildrenJob:
             int(body["hop"]),
             str(body.get("run", "")),
             tuple(EntityKey.parse(text) for text in body.get("left", [])),
+            str(body.get("by", "")),
         )
 
     def continued(self) -> ChildrenJob:

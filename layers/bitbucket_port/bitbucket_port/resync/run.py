@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal, Protocol, TypeVar
 
@@ -77,7 +77,7 @@ class Ledger(Protocol):
 
 @dataclass
 class Turn:
-    """One try of one job, the ``tries``-th of those that count.
+    """One try of one job (its id), the ``tries``-th of those that count.
 
     ``last_try``: after this one the job is given up, so what fails is reported instead.
     """
@@ -86,6 +86,7 @@ class Turn:
     store: RunStore
     send: SendJobs
     part: Part = field(default_factory=Part)
+    job: str = ""
     tries: int = 1
     last_try: bool = False
 
@@ -123,7 +124,7 @@ class RunFollowers:
 
     def _order(self, job: ChildrenJob) -> None:
         if self.turn:
-            self.turn.order([job])
+            self.turn.order([replace(job, ordered_by=self.turn.job)])
         else:
             self._send([job.to_message()], 0)
 

@@ -144,7 +144,7 @@ class RunWorker:
             self._advance(run.id, again=True)
             return
         tries = receives - open_job.waits
-        turn = Turn(run, self._store, self._send, tries=tries, last_try=tries >= MOST_TRIES)
+        turn = Turn(run, self._store, self._send, job=job.id, tries=tries, last_try=tries >= MOST_TRIES)
         if tries > MOST_TRIES or receives > MOST_RECEIVES:
             self._give_up(job, turn, f"it was received {receives} times and never ended")
         else:
@@ -152,8 +152,17 @@ class RunWorker:
         if isinstance(job, PhaseJob) and job.phase == "report":
             self._close(run)
             return
+        if tries > 1:
+            self._send_unsent(job, run)
         self._store.done(run.id, job.id, turn.part.to_json())
         self._advance(run.id)
+
+    def _send_unsent(self, job: Job, run: Run) -> None:
+        """Send what an earlier try opened, and perhaps died before it sent, and this one did not ask for any more."""
+        opened = self._store.open_jobs(run.id)
+        unsent = [one.message for one in opened if _was_ordered_by(job, parse(one.message))]
+        if unsent:
+            self._send(unsent, 0)
 
     def _outlived(self, job: Job) -> None:
         """A job of no run, or of one that is over: what hangs below something is looked after in any case."""
@@ -319,6 +328,13 @@ def pause(error: TransientError, tries: int) -> float | None:
     if error.retry_after is None or error.is_limit:
         return error.retry_after
     return max(error.retry_after, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (max(tries, 1) - 1)))
+
+
+def _was_ordered_by(job: Job, other: Job) -> bool:
+    """Whether ``job`` opened the other one under a name that another try need not give again."""
+    if isinstance(other, ChildrenJob):
+        return other.ordered_by == job.id
+    return isinstance(other, HealJob) and isinstance(job, PortJob) and other.blueprint == job.blueprint
 
 
 def look_after(job: ChildrenJob, children: ChildrenWorker, send: SendJobs, log: Log, turn: Turn | None = None) -> None:
