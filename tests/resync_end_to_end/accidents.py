@@ -326,7 +326,8 @@ def run_through(place: Place, begin: Callable[[], object] | None = None) -> Json
     begin() if begin else place.ask()
     place.machine.stack.settle(RUN_SECONDS)
     reports = place.reports()[before:]
-    assert reports and (begin or len(reports) == 1), place.machine.stack.logs()[-4000:]
+    told = [f"{report['status']}: {report['reason']}" for report in reports]
+    assert reports and (begin or len(reports) == 1), f"{told}\n{place.machine.stack.logs()[-4000:]}"
     return reports[-1]
 
 

@@ -36,7 +36,7 @@ from tests.resync_end_to_end.deaths import EVERY, Deaths, Reaper
 from tests.resync_end_to_end.oracle import Key, differences, shown
 from tests.resync_end_to_end.rig import Place
 
-MOST_RUNS = 14
+MOST_RUNS = 40 if EVERY else 14
 PRODUCTS = ("cloud", "server")
 on_cloud = pytest.mark.parametrize("theatre", PRODUCTS if EVERY else ("cloud",), indirect=True)
 on_server = pytest.mark.parametrize("theatre", PRODUCTS if EVERY else ("server",), indirect=True)
