@@ -343,9 +343,12 @@ def test_a_job_that_is_ahead_of_who_ordered_it_waits(world: World) -> None:
     item = world.item(world.repository)
     world.ledger.take_lease(item, "t", now=world.now, until=world.now + 60, guard=Guard())
     facts = replace(item.facts, gone=True)
-    progress = world.worker().run(ChildrenJob("remove", world.repository, facts, facts, world.now, 7))
+    job = ChildrenJob("remove", world.repository, facts, facts, world.now, 7)
+    progress = world.worker().run(job)
     assert not progress.finished
     assert progress.delay > 0
+    world.wait(61)  # Whoever ordered it is dead, and his own message comes back.
+    assert world.worker().run(job).finished
     assert world.held("pull-request") == {"acme/old/1"}
 
 

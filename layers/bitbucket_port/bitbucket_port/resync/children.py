@@ -120,7 +120,8 @@ class ChildrenWorker:
         container = self._ledger.read([job.container])[job.container]
         if not container.facts.gone:
             # Either whoever ordered this has not recorded it yet, or it came back and looks after its own children.
-            if container.lease is not None:
+            # Who died before that is tried again, and orders it again.
+            if container.lease is not None and container.lease.live(self._clock()):
                 progress.again(delay=5)
             return
         heard_of, address = self._heard_of(container), container.facts.address
