@@ -79,7 +79,8 @@ def job_of(event: Any) -> JsonObject:
 class Life:
     """Goes on between two runs, and nobody tells: every time something comes, changes, moves and goes.
 
-    With ``strangers`` Port also shows an entity as ours that nobody knows; the one before the last has to be gone.
+    With ``strangers`` Port also shows an entity as ours that nobody knows; it has to be gone after two runs in a row
+    that knew what every repository makes.
     """
 
     def __init__(self, place: Place, *, strangers: bool = False) -> None:
@@ -91,7 +92,8 @@ class Life:
         self._project: Any = None
         self._repository: Any = None
         self._user: Any = None
-        self.stranger: Key | None = None
+        self._runs_of: dict[Key, int] = {}
+        self._reported: set[str] = set()
         self.untouched: Any = None
         """A repository whose entities, and those of its pull requests, nobody edits by hand."""
         self.kept = self.world.create_repository(self.world.projects[0], "kept", readme="# Kept\n").subject
@@ -112,6 +114,7 @@ class Life:
 
     def goes_on(self) -> None:
         """Once more, an hour later: a page leaves alone what was read in the minute before it."""
+        self._count_runs()
         self.place.machine.stack.clock.advance(3600.0)
         number = next(self._numbers)
         self._leave()
@@ -153,12 +156,30 @@ class Life:
         port.remove_entity(*removed)
         if self._strangers:
             source = next(iter(port.entities(self._blueprint).values()))["$datasource"]
-            self.stranger = (self._blueprint, f"stranger-{number}")
-            port.put_entity(*self.stranger, datasource=source)
+            stranger = (self._blueprint, f"stranger-{number}")
+            port.put_entity(*stranger, datasource=source)
+            self._runs_of[stranger] = 0
+
+    def _count_runs(self) -> None:
+        """Count the runs of which each stranger has seen all; one that failed to know something ends the row."""
+        for report in self.place.reports():
+            if report["run"] in self._reported:
+                continue
+            self._reported.add(report["run"])
+            kept = any(f"unclaimed entities of {self._blueprint} stay" in note for note in report["notes"])
+            for stranger, runs in self._runs_of.items():
+                self._runs_of[stranger] = 0 if kept else runs + 1
+
+    @property
+    def strangers(self) -> set[Key]:
+        """Those that may still be there."""
+        self._count_runs()
+        return {stranger for stranger, runs in self._runs_of.items() if runs < 2}
 
     def wrong(self) -> list[str]:
-        """How the catalog is not what it must be; the last stranger may stay, it was seen in one run only."""
-        catalog = {key: one for key, one in self.place.port.catalog().items() if key != self.stranger}
+        """How the catalog is not what it must be."""
+        strangers = self.strangers
+        catalog = {key: one for key, one in self.place.port.catalog().items() if key not in strangers}
         return differences(shown(catalog), self.place.right())
 
 
