@@ -3,7 +3,8 @@
 # make lint     what CI checks in code and template
 # make build    sam build (needs python3.13 on PATH or in pyenv)
 # make events   makes the signatures in events/ true again
-# make bench    how long imports and mapping take, as ratios
+# make command  only the command bitbucket-port, into .venv-command, for pipelines
+# make bench    what imports, mapping and a whole resync take, as ratios; some ten minutes
 #
 # Each makes or renews the virtual environments it needs, from any Python 3.11 or newer: make PYTHON=python3.12 install
 
@@ -18,10 +19,10 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --re
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-west-1
 
-.PHONY: install run test lint validate build events bench requirements
+.PHONY: install command run test lint validate build events bench requirements
 
-# Besides the environment: the layers and the runtime client that the functions run on here. Quick when they are there.
-install: .venv/installed
+# Besides the environment and its command bitbucket-port: the layers and the runtime client that the functions run on here. Quick when they are there.
+install: .venv/installed .venv/bin/bitbucket-port
 	@$(BIN)/python -m local.layers
 
 run: .venv/installed
@@ -49,22 +50,39 @@ events: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m bench.imports $(ARGS)
 	$(BIN)/python -m bench.mapping
+	$(BIN)/python -m bench.local_database
+	$(BIN)/python -m bench.resync
 
 # The newest versions that fit together, with the hashes of all their files, and free of any index's address.
 PIP_COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--annotation-style line --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 requirements: .venv/installed
 	cd requirements && $(PIP_COMPILE) dev.in && $(PIP_COMPILE) runtime.in && $(PIP_COMPILE) sam.in
+	cd requirements && $(PIP_COMPILE) --constraint dev.txt command.in
 	cd layers/dependencies && ../$(PIP_COMPILE) --constraint ../../requirements/dev.txt requirements.in
 	cd layers/bitbucket_port && ../$(PIP_COMPILE) --constraint ../../requirements/dev.txt build-requirements.in
 
 # Not an editable install, which needs a build back end: one line in a .pth makes the package importable.
+importable = $(1)/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "bitbucket_port.pth").write_text(str(pathlib.Path("layers/bitbucket_port").resolve()) + "\n")'
+
 .venv/installed: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make needs Python 3.11 or newer: make PYTHON=python3.x ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python $(PIP_INSTALL) requirements/dev.txt
-	$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "bitbucket_port.pth").write_text(str(pathlib.Path("layers/bitbucket_port").resolve()) + "\n")'
+	$(call importable,.venv)
 	@touch $@
+
+command: .venv-command/bin/bitbucket-port
+
+.venv-command/bin/bitbucket-port: requirements/command.txt scripts/write_command.py
+	$(PYTHON) -m venv .venv-command
+	.venv-command/bin/python $(PIP_INSTALL) requirements/command.txt
+	$(call importable,.venv-command)
+	.venv-command/bin/python -m scripts.write_command $@
+
+# What a package's installation would put there.
+.venv/bin/bitbucket-port: .venv/installed scripts/write_command.py
+	$(BIN)/python -m scripts.write_command $@
 
 .venv-sam/installed: requirements/sam.txt
 	$(PYTHON) -m venv .venv-sam

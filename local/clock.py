@@ -64,7 +64,7 @@ class Clock:
     def sleepers(self) -> dict[int, float]:
         """Process → the moment until which its main thread sleeps, for those that do not wake by themselves before."""
         now = self.now()
-        slots = (_SLEEPER.unpack_from(self._memory, self._slot(number)) for number in range(_SLEEPERS))
+        slots = _SLEEPER.iter_unpack(self._memory[_STATE.size :])
         return {process: wakes for wakes, process in slots if process and wakes > now}
 
     def real(self, seconds: float) -> float:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import signal
-import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from local.clock import Clock
+from local.fork_server import ForkServer, Kind
 from local.runtime_api import Answer, Invocation, RuntimeApi
 
-BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 INIT_SECONDS = 10.0
 """What Lambda gives a function to get ready. Real seconds: imports are work and no faster than the machine."""
 _LOOK_AGAIN = 0.25
@@ -68,10 +65,9 @@ class Configuration:
         """The function's ARN."""
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
 
-    @property
-    def search_path(self) -> list[Path]:
-        """Folders before the standard library on ``sys.path``; a later layer covers an earlier one, as in ``/opt``."""
-        return [self.folder, *(layer / "python" for layer in reversed(self.layers))]
+    def kind(self, clock: Clock) -> Kind:
+        """What its processes are copied from. A later layer covers an earlier one, as in ``/opt``."""
+        return Kind(clock.path, tuple(layer / "python" for layer in reversed(self.layers)), self.runtime)
 
 
 @dataclass(frozen=True)
@@ -90,43 +86,26 @@ class Platform:
 
 
 class Environment:
-    """One process, which may begin its work when ``get_ready`` is called."""
+    """One process, copied from ``server``, which may begin its work when ``get_ready`` is called."""
 
-    def __init__(self, configuration: Configuration, variables: Mapping[str, str], platform: Platform) -> None:
+    def __init__(
+        self, configuration: Configuration, variables: Mapping[str, str], platform: Platform, server: ForkServer
+    ) -> None:
         self._configuration, self._platform = configuration, platform
         self._api = RuntimeApi()
         self._init_milliseconds: float | None = None
         self.deadline: float | None = None
         key = "ASIA" + "".join(secrets.choice(_KEY_LETTERS) for _ in range(16))
-        self._process, self._life = self._spawn({**variables, **self._own_variables(key)})
+        try:
+            self._process = server.start({**variables, **self._own_variables(key)}, platform.log)
+        except BaseException:
+            self._api.close()
+            raise
         self.described = ExecutionEnvironment(key, self._process.pid, configuration.name)
         self._watcher = threading.Thread(target=self._watch, daemon=True, name=f"{configuration.name}-watch")
         self._watcher.start()
 
     # --- its life ----------------------------------------------------------------------------------------------------
-
-    def _spawn(self, variables: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
-        """Start the process, which waits for a byte on the pipe whose other end is returned."""
-        read_end, write_end = os.pipe()
-        try:
-            search_path = [str(folder) for folder in self._configuration.search_path]
-            process = subprocess.Popen(
-                # -B: Lambda's file system is read-only, so nothing is compiled for the next time.
-                [sys.executable, "-S", "-P", "-B", BOOTSTRAP, self._platform.clock.path, str(read_end), *search_path],
-                stdin=subprocess.DEVNULL,
-                stdout=self._platform.log,
-                stderr=self._platform.log,
-                pass_fds=(read_end,),
-                process_group=0,  # Ctrl-C is for the command that started us; this process ends with its pipe.
-                cwd=self._configuration.folder,
-                env=dict(variables),
-            )
-        except BaseException:
-            os.close(write_end)
-            raise
-        finally:
-            os.close(read_end)
-        return process, write_end
 
     def _own_variables(self, key: str) -> dict[str, str]:
         """What Lambda sets (Developer Guide, "Defined runtime environment variables").
@@ -167,8 +146,7 @@ class Environment:
         began = time.perf_counter()
         try:
             self._platform.on_start(self.described)
-            with suppress(BrokenPipeError):  # It is dead already, which is seen below.
-                os.write(self._life, b"1")
+            self._process.begin()
             ready = self._api.initialized(seconds)
         except BaseException:
             self.stop()
@@ -188,7 +166,7 @@ class Environment:
         """Tell everybody of the end as soon as it comes."""
         self._process.wait()
         self._api.close()
-        os.close(self._life)
+        self._process.close()
         self._platform.on_end(self.described)
 
     @property
@@ -198,9 +176,7 @@ class Environment:
 
     def stop(self) -> None:
         """Kill it, with whatever it started; returns when everybody knows."""
-        with suppress(ProcessLookupError):  # It was quicker.
-            if self.alive:
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._watcher.join()
 
     # --- its work ----------------------------------------------------------------------------------------------------

@@ -6,10 +6,13 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from local import fork_server
 from local import layers as built
+from local.account import ACCOUNT, REGION
 from local.clock import Clock
 from local.concurrency import Concurrency
 from local.execution import (
@@ -22,7 +25,6 @@ from local.execution import (
     Platform,
     TimedOutError,
 )
-from local.template import ACCOUNT, REGION
 
 __all__ = [
     "ExecutionEnvironment",
@@ -96,8 +98,18 @@ class Function:
         self._all: list[Environment] = []
         self._busy = 0
         self._stopped = False
+        self._servers: dict[fork_server.Kind, fork_server.ForkServer] = {}
         self.invocations = 0
         self.cold_starts = 0
+
+    @property
+    def layers(self) -> Sequence[Path]:
+        """Folders like ``/opt``; may be replaced, and the next cold start has the new ones."""
+        return self._configuration.layers
+
+    @layers.setter
+    def layers(self, layers: Sequence[Path]) -> None:
+        self._configuration = replace(self._configuration, layers=layers)
 
     def invoke(self, event: Any) -> Any:
         """The handler's result.
@@ -158,6 +170,9 @@ class Function:
         self._concurrency.release(self)
         with self._changed:
             self._changed.wait_for(lambda: self._busy == 0)
+            servers, self._servers = self._servers, {}
+        for kind, server in servers.items():
+            fork_server.give_back(kind, server)
         self._log.close()
 
     def _count(self, change: int) -> None:
@@ -194,7 +209,10 @@ class Function:
 
     def _start(self, seconds: float) -> Environment:
         """A new environment that is ready for an event."""
-        environment = Environment(self._configuration, self.environment, self._platform)
+        try:
+            environment = Environment(self._configuration, self.environment, self._platform, self._server())
+        except fork_server.ServerGoneError as error:
+            raise FunctionError("the function did not start: the process it is copied from was killed") from error
         with self._changed:
             self._all.append(environment)
             self.cold_starts += 1
@@ -204,6 +222,19 @@ class Function:
             raise FunctionError(f"{self.name} is stopped")
         environment.get_ready(seconds)
         return environment
+
+    def _server(self) -> fork_server.ForkServer:
+        """What environments are copied from, the same until the end unless layers are replaced or it is killed."""
+        kind = self._configuration.kind(self._platform.clock)
+        with self._changed:
+            if self._stopped:
+                raise FunctionError(f"{self.name} is stopped")
+            server = self._servers.get(kind)
+            if server is None or not server.alive:
+                if server is not None:
+                    fork_server.give_back(kind, server)
+                server = self._servers[kind] = fork_server.borrow(kind)
+            return server
 
     def _give_back(self, environment: Environment) -> None:
         with self._changed:

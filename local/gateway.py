@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.account import ACCOUNT
 from local.clock import Clock
 from local.functions import FunctionError, ThrottledError
-from local.template import ACCOUNT
 
 LARGEST_BODY = 10 * 1024 * 1024
 LARGEST_HEAD = 10_240

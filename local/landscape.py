@@ -14,10 +14,12 @@ from local.aws import Moto
 from local.clock import Clock
 from local.concurrency import Concurrency
 from local.machine import Machine, Product, port_stand_in
+from local.resyncs import Resyncs
 from local.stack import Stack
 from local.standins.port import PortStandIn
 from local.state import Json, State, StateError, read_objects, write_objects
 from local.story import Progress
+from local.workspace import furnish
 
 
 class StoppedError(Exception):
@@ -32,9 +34,11 @@ class Landscape:
     """One stack for real servers, or one with stand-ins for each product.
 
     ``real`` are the template's parameters for real servers; None: stand-ins, with ``parameters`` added to those that
-    point to them. ``scale`` is how many times as fast time passes. A ``state`` that is open is gone on with, and saved
-    at the end. Attributes: ``clock``, ``moto``, ``stacks``; ``machines`` and ``port`` where there are stand-ins;
-    ``progress`` of the story.
+    point to them. ``scale`` is how many times as fast time passes. ``furnished``: the stand-ins of Bitbucket hold
+    something from the beginning. ``resync_every``: seconds between two resyncs of a stack, 0 for those of its schedule
+    alone. A ``state`` that is open is gone on with, and saved at the end. Attributes: ``clock``, ``moto``, ``stacks``;
+    ``resyncs`` of each; ``resumed``: whether it went on where a state left off; ``machines`` and ``port`` where there
+    are stand-ins; ``progress`` of the story.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class Landscape:
         webhook_secret: str = "",
         scale: float = 1.0,
         gateway_port: int = 0,
+        furnished: bool = False,
+        resync_every: float = 0.0,
         state: State | None = None,
     ) -> None:
         self._products = products
@@ -54,12 +60,16 @@ class Landscape:
         self._webhook_secret = webhook_secret
         self._scale = scale
         self._gateway_port = gateway_port
+        self._furnished = furnished
+        self._resync_every = resync_every
         self._state = state
         self._exits = ExitStack()
         self._complete = False
+        self.resumed = False
         self._ports: dict[str, int] = {}
         self._concurrency = Concurrency()
         self.stacks: list[Stack] = []
+        self.resyncs: list[Resyncs] = []
         self.machines: list[Machine] = []
         self.port: PortStandIn | None = None
         self.progress = Progress({}, threading.Lock())
@@ -75,6 +85,7 @@ class Landscape:
         _unless(stopping)
         kept = self._state.read() if self._state else None
         facts, files = kept or ({}, None)
+        self.resumed = kept is not None
         folder = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="bitbucket-port-")))
         self.clock = Clock(folder / "clock", scale=self._scale)
         self.moto = Moto(self.clock)
@@ -93,6 +104,7 @@ class Landscape:
             self.progress.told.update(facts["told"])
         for stack in self.stacks:
             stack.start()
+        self.resyncs = [Resyncs(stack, every=self._resync_every) for stack in self.stacks]
         self._complete = True
 
     def stop(self) -> None:
@@ -138,6 +150,8 @@ class Landscape:
         self._ports[product] = _port_of(machine.bitbucket.url)
         if files is not None:
             machine.bitbucket.world.recall(read_objects(files / product))
+        elif self._furnished:
+            furnish(machine.bitbucket.world)
         self.machines.append(machine)
         return machine
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from local.template import read
 ROOT = Path(__file__).resolve().parent.parent
 MADE = ROOT / ".local"
 KEPT = 3
-"""Editions of one thing that are kept."""
+"""Editions of one thing that are kept in any case."""
+IN_USE_SECONDS = 24 * 3600.0
+"""So long after it was last asked for, somebody may still run on an edition."""
 
 
 def layers(template: Mapping[str, Any]) -> dict[str, Path]:
@@ -75,6 +78,7 @@ def _made(name: str, sources: Iterable[Path], make: Callable[[Path], None]) -> P
     """``.local/<name>-<stamp>``, which ``make`` fills when it is not there yet."""
     target = MADE / f"{name}-{_stamp(sources)}"
     if target.exists():
+        os.utime(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with (MADE / "lock").open("w") as lock:
@@ -93,7 +97,8 @@ def _forget_old(newest: Path) -> None:
     name = newest.name.rpartition("-")[0]
     editions = sorted(newest.parent.glob(f"{name}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for edition in editions[KEPT:]:
-        shutil.rmtree(edition)
+        if edition.stat().st_mtime < time.time() - IN_USE_SECONDS:
+            shutil.rmtree(edition)
 
 
 def _stamp(sources: Iterable[Path]) -> str:

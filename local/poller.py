@@ -17,9 +17,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.account import REGION
 from local.clock import Clock
 from local.functions import FunctionError
-from local.template import REGION
 
 LARGEST_RECEIVE = 10
 """Messages that SQS gives at once."""

@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local.account import ACCOUNT, REGION
 from local.aws import Moto
-from local.template import ACCOUNT, REGION, Template
+from local.template import Template
 
 Attributes = dict[str, str]
 _PARTITION_AND_REGION = "arn:aws:{service}:" + f"{REGION}:{ACCOUNT}:"

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.account import ACCOUNT
 from local.template import Template
+
+_OWN_ACCOUNT = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,10 @@ class Role:
 
 
 def roles(template: Template) -> dict[str, Role]:
-    """ARN → role, for all roles of the template. Raises NotImplementedError for a trust that is more than services."""
+    """ARN → role, for all roles of the template.
+
+    Raises NotImplementedError for a trust that is more than services, for any account or for the stack's own.
+    """
     found = {}
     for logical_id in template.resources("AWS::IAM::Role"):
         properties = template.resolve(template.properties(logical_id))
@@ -55,9 +61,11 @@ def taken_on(known: Mapping[str, Role], arn: str, service: str, owner: str) -> R
 def _trusted(logical_id: str, document: Mapping[str, Any]) -> frozenset[str]:
     services: set[str] = set()
     for statement in as_list(document["Statement"]):
-        plain = set(statement) <= {"Sid", "Effect", "Principal", "Action"} and set(statement["Principal"]) == {
-            "Service"
-        }
+        plain = (
+            set(statement) <= {"Sid", "Effect", "Principal", "Action", "Condition"}
+            and set(statement["Principal"]) == {"Service"}
+            and statement.get("Condition", _OWN_ACCOUNT) == _OWN_ACCOUNT
+        )
         if not plain or statement["Effect"] != "Allow" or as_list(statement["Action"]) != ["sts:AssumeRole"]:
             raise NotImplementedError(f"{logical_id}: only plain trust in services is understood here")
         services.update(as_list(statement["Principal"]["Service"]))

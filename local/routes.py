@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local.account import ACCOUNT, REGION
 from local.aws.permissions import Permissions
 from local.gateway import Invoke, NotPermittedError
-from local.template import ACCOUNT, REGION, Template
+from local.template import Template
 
 _INTEGRATION = re.compile(r"arn:aws:apigateway:[^:]+:lambda:path/2015-03-31/functions/(?P<function>.+)/invocations")
 _GATEWAY = "apigateway.amazonaws.com"

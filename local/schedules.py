@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from local.account import ACCOUNT, REGION
 from local.clock import Clock
 from local.functions import FunctionError, ThrottledError
 from local.schedule_expressions import Next
-from local.template import ACCOUNT, REGION
 
 PAUSES_AFTER_ERRORS = (60.0, 120.0)
 LONGEST_AGE = 6 * 3600.0
@@ -79,11 +79,15 @@ class Schedules:
         if self._waiting:
             self._thread.start()
 
-    def stop(self) -> None:
-        """Stop, and wait for what is running."""
+    def end(self) -> None:
+        """Begin nothing any more; what becomes of what is running matters to nobody."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Stop, and wait for what is running."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -132,8 +136,9 @@ class Schedules:
             invocation.schedule.invoke(invocation.event)
         except FunctionError as error:
             again = _again(invocation, error, self._clock.now())
-            fate = "it is given up" if again is None else "it is tried again"
-            _log.warning("%s: %s; %s", invocation.schedule.name, error, fate)
+            if not self._stopping:  # Else the function was killed because everything ends.
+                fate = "it is given up" if again is None else "it is tried again"
+                _log.warning("%s: %s; %s", invocation.schedule.name, error, fate)
         finally:
             with self._changed:
                 self.in_flight -= 1

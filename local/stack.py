@@ -137,6 +137,8 @@ class Stack:
             self._watcher.stop()
         for poller in self._pollers:
             poller.end()
+        if self._schedules:
+            self._schedules.end()
         # A function that is in the middle of something is killed, so that nobody waits for it.
         for function in self.functions.values():
             function.stop()
@@ -154,7 +156,7 @@ class Stack:
         """What Bitbucket has to sign with; may be chosen before the start, and is rotated afterwards."""
         if not self._created:
             return self._chosen_secrets.get("WebhookSecret", "")
-        return str(self.secrets.get_secret_value(SecretId=self.secret_arn("WebhookSecret"))["SecretString"])
+        return self._moto.secret(self.secret_arn("WebhookSecret"))
 
     @webhook_secret.setter
     def webhook_secret(self, value: str) -> None:

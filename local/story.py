@@ -114,7 +114,7 @@ def _member(world: CloudWorld, name: str) -> Any:
 
 
 def _create_api(world: CloudWorld) -> Sequence[Webhook]:
-    if not world.projects:
+    if all(project.key != "PAY" for project in world.projects):
         world.create_project("PAY", "Payments")
     return world.create_repository("PAY", "payments-api")
 
@@ -167,7 +167,7 @@ def _kofi(world: ServerWorld) -> Any:
 
 
 def _push_cart(world: ServerWorld) -> Sequence[Webhook]:
-    if not world.projects:
+    if all(project.key != "SHOP" for project in world.projects):
         world.create_project("SHOP", "Shop")
         world.create_repository("SHOP", "cart")
     return world.push("SHOP/cart", "main", {"a.txt": "a"}, by=_eva(world))

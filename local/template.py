@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 import json
 import logging
 import re
@@ -17,9 +17,8 @@ from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_m
 from samtranslator.yaml_helper import yaml_parse
 
 from local import rules
+from local.account import ACCOUNT, REGION
 
-REGION = "eu-west-1"
-ACCOUNT = "123456789012"
 _STACK_UUID = "00000000-0000-4000-8000-000000000000"
 _NO_VALUE = object()
 _ATTRIBUTES_OF_A_RESOURCE = frozenset(
@@ -34,8 +33,13 @@ logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 
 def read(path: Path) -> dict[str, Any]:
     """The template as plain data, with intrinsic functions in their long form."""
-    # Through JSON, so that nothing of the YAML parser's own types is left.
-    return dict(json.loads(json.dumps(yaml_parse(path.read_text(encoding="utf-8")))))
+    return dict(json.loads(_as_json(path.read_text(encoding="utf-8"))))
+
+
+@functools.lru_cache(4)
+def _as_json(text: str) -> str:
+    """YAML as JSON, in which nothing of the parser's own types is left. Parsing takes a good part of a second."""
+    return json.dumps(yaml_parse(text))
 
 
 def translate(template: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +49,13 @@ def translate(template: dict[str, Any]) -> dict[str, Any]:
     folder in the repository. Raises samtranslator's
     InvalidDocumentException when the template cannot be translated.
     """
-    uploaded = copy.deepcopy(template)
+    return dict(json.loads(_translated(json.dumps(template))))
+
+
+@functools.lru_cache(8)
+def _translated(template: str) -> str:
+    """The same, from JSON to JSON: one process may deploy many stacks of one template."""
+    uploaded = json.loads(template)
     for resource in uploaded["Resources"].values():
         for name in ("CodeUri", "ContentUri"):
             if name in resource.get("Properties", {}):
@@ -54,7 +64,7 @@ def translate(template: dict[str, Any]) -> dict[str, Any]:
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     to_py27_compatible_template(uploaded, {})
     translated = translator.translate(uploaded, parameter_values={}, passthrough_metadata=True)
-    return dict(undo_mark_unicode_str_in_template(translated))
+    return json.dumps(undo_mark_unicode_str_in_template(translated))
 
 
 class Template:

@@ -41,6 +41,7 @@ def import_alone(build: Path, function: dict[str, Any], python: str) -> subproce
 def _environment(function: dict[str, Any]) -> dict[str, str]:
     known = {"BITBUCKET_PRODUCT": "cloud", "BITBUCKET_API": "full", "BITBUCKET_WORKSPACE": "example"}
     known |= {"MAPPING_PRESET": "default", "POWERTOOLS_LOG_LEVEL": "INFO", "HTTPS_PROXY": ""}
+    known |= {"SCHEDULED_RESYNC_INTERVAL": "360", "LIST_INTERVAL": "auto"}
     variables = {
         name: value if isinstance(value, str) else known.get(name, "https://example.invalid/1")
         for name, value in function["Environment"]["Variables"].items()

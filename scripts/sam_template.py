@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from local.template import REGION, translate
+from local.account import REGION
 from local.template import read as read_file
+from local.template import translate
 
 __all__ = ["REGION", "TEMPLATE", "Template", "functions", "read", "translate"]
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-ACCOUNT = "123456789012"
-"""moto's account."""
+from local.account import ACCOUNT
 
 SERVICES = {"AmazonSQS": "sqs", "DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
 """What ``X-Amz-Target`` begins with → the service."""

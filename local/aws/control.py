@@ -10,12 +10,12 @@ from typing import Any
 
 import psutil
 
+from local.account import ACCOUNT, REGION
 from local.aws import expiry, queues, state
 from local.aws.calls import Call
 from local.aws.faults import Fault
 from local.aws.front import Caller, Environ, Front, StartResponse
 from local.aws.permissions import Permissions
-from local.template import REGION
 
 PATH = "/operator"
 TOKEN_HEADER = "HTTP_X_OPERATOR_TOKEN"
@@ -38,6 +38,7 @@ class Control:
             "due": lambda urls: queues.due(REGION, urls),
             "ready": lambda urls: queues.ready(REGION, urls),
             "dead_letters": lambda url: queues.dead_letters(REGION, url),
+            "secret": lambda arn: _secret(REGION, arn),
             "expire": lambda: expiry.expire(REGION),
             "saved_at": lambda path: state.read(Path(path))["at"],
             "save": lambda path: state.save(Path(path), REGION),
@@ -75,6 +76,16 @@ class Control:
             {"number": plan.number, "fault": plan.fault.to_json(), "matched": plan.matched, "struck": plan.struck}
             for plan in self._front.faults.planned()
         ]
+
+
+def _secret(region: str, arn: str) -> str:
+    """The current value of a secret. Raises ValueError when there is none."""
+    from moto.secretsmanager.models import secretsmanager_backends
+
+    found = secretsmanager_backends[ACCOUNT][region].secrets.get(arn)
+    if found is None or found.default_version_id is None:
+        raise ValueError(f"there is no secret {arn}")
+    return str(found.versions[found.default_version_id]["secret_string"])
 
 
 def calls_from_json(documents: Iterable[Mapping[str, Any]]) -> list[Call]:

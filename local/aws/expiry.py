@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from local.aws.asking import ACCOUNT
+from local.account import ACCOUNT
 
 LATE = 48 * 3600.0
 """Seconds: DynamoDB deletes expired items "within a few days" (Developer Guide, "Using time to live"), so nothing may

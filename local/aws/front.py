@@ -202,6 +202,6 @@ def _end(caller: Caller, environ: Environ) -> None:
     """Kill the caller and never answer; raises ConnectionAbortedError, which the server takes as a caller gone."""
     if caller.process:
         kill(caller.process)
-    connection = environ["werkzeug.socket"]
+    connection = environ["server.socket"]
     connection.shutdown(socket.SHUT_RDWR)
     raise ConnectionAbortedError("the caller was killed")

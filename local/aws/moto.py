@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ import boto3
 import urllib3
 from botocore.config import Config
 
+from local.account import REGION
 from local.aws.calls import Call
 from local.aws.control import PATH, calls_from_json
 from local.aws.faults import Fault, Planned
@@ -22,7 +24,6 @@ from local.aws.front import OPERATOR
 from local.aws.permissions import Permissions
 from local.aws.queues import DeadLetter
 from local.clock import Clock
-from local.template import REGION
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": OPERATOR, "AWS_SECRET_ACCESS_KEY": OPERATOR, "AWS_REGION": REGION}
 """The operator's, as environment variables."""
@@ -37,6 +38,8 @@ class Moto:
         self._process: subprocess.Popen[str] | None = None
         self._token = secrets.token_hex(16)
         self._http = urllib3.PoolManager(maxsize=8, retries=False)
+        self._making = threading.Lock()
+        self._clients: dict[tuple[str, Any], Any] = {}
         self.url = ""
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -76,8 +79,17 @@ class Moto:
     def client(self, service: Any, *, key: str = OPERATOR) -> Any:
         """A boto3 client of one of its services: the operator's, or that of whoever was admitted under ``key``.
 
-        The operator may do everything and is not recorded. Any other client tries once only, so that a fault strikes.
+        The operator may do everything and is not recorded; there is one client for each service. Any other client tries
+        once only, so that a fault strikes.
         """
+        if key != OPERATOR:
+            return self._client(service, key)
+        with self._making:
+            if (self.url, service) not in self._clients:
+                self._clients[self.url, service] = self._client(service, key)
+            return self._clients[self.url, service]
+
+    def _client(self, service: Any, key: str) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -171,6 +183,10 @@ class Moto:
         queue.
         """
         return cast("list[DeadLetter]", self._order("dead_letters", url=queue_url))
+
+    def secret(self, arn: str) -> str:
+        """The current value of a secret, many times as fast as by a client. Raises ValueError when there is none."""
+        return str(self._order("secret", arn=arn))
 
     def expire(self) -> int:
         """Delete now what DynamoDB's Time to Live would have deleted by now; returns how many items."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
-from local.aws.asking import ACCOUNT
+from local.account import ACCOUNT
 
 
 class DeadLetter(TypedDict):

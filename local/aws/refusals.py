@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from local.aws.asking import ACCOUNT
+from local.account import ACCOUNT
 from local.aws.permissions import Verdict
 
 _CORAL = "com.amazon.coral.service#"

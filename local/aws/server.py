@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import threading
 from pathlib import Path
 
+from local.account import REGION
 from local.aws.control import Control
 from local.aws.expiry import expire
 from local.aws.front import Front
 from local.aws.simulated_moto import application, live_in
+from local.aws.wsgi import WsgiServer
 from local.clock import Clock
-from local.template import REGION
 
 EXPIRY_PAUSE = 1.0
 """Real seconds between two looks for expired items."""
@@ -24,20 +24,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clock", type=Path)
     live_in(Clock(parser.parse_args().clock))
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
-    class KeepAlive(WSGIRequestHandler):
-        """Connections stay open: boto3 sends many requests."""
-
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     front = Front(application(), _find_secret)
     app = Control(front, sys.stdin.readline().strip())
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=KeepAlive)
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = WsgiServer(app)
+    print(server.url, flush=True)
+    server.start()
     threading.Thread(target=_expire_now_and_then, args=(front,), daemon=True).start()
     sys.stdin.read()  # Ends with the process that started us, however that one ends.
 
@@ -52,7 +43,7 @@ def _expire_now_and_then(front: Front) -> None:
 def _find_secret(region: str, named: str) -> str | None:
     from moto.secretsmanager.models import secretsmanager_backends
 
-    from local.aws.asking import ACCOUNT
+    from local.account import ACCOUNT
 
     secret = secretsmanager_backends[ACCOUNT][region].secrets.get(named)
     return secret.arn if secret else None

@@ -10,9 +10,11 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from local.aws.asking import SERVICES
+from local.aws.moto_attributes import write_attributes_as_they_are
+from local.aws.moto_expressions import read_each_once
 from local.aws.moto_tables import look_only_where_asked
 from local.clock import Clock, rule_this_process
 
@@ -49,6 +51,8 @@ def live_in(clock: Clock) -> None:
         },
     )
     look_only_where_asked()
+    write_attributes_as_they_are()
+    read_each_once()
     _let_go_of_what_is_too_old(clock)
     _count_invisibility_from_the_receive(clock)
 
@@ -56,17 +60,27 @@ def live_in(clock: Clock) -> None:
 def application() -> Any:
     """moto's WSGI application.
 
-    Its own one looks for the service in the folders of all that it knows, again for every request; ours are named by
-    the request's target.
+    Its own one looks for the service in the folders of all that it knows, and leads each request through Flask; ours
+    are named by the request's target, and go to the service's responses at once.
     """
+    from moto.core.request import Request
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.wrappers import Response
 
-    services = {target: create_backend_app(cast("Any", service)) for target, service in SERVICES.items()}
+    class ServedRequest(Request):
+        from_wsgi_server = True
+
+    responses = {target: importlib.import_module(f"moto.{name}.urls") for target, name in SERVICES.items()}
+    services = {target: next(iter(module.url_paths.values())) for target, module in responses.items()}
     others = DomainDispatcherApplication(create_backend_app)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Any:
-        service = services.get(environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0], others)
-        return service(environ, start_response)
+        dispatch = services.get(environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0])
+        if dispatch is None:
+            return others(environ, start_response)
+        request = ServedRequest(environ)
+        status, headers, body = dispatch(request, request.raw_url, dict(request.headers))
+        return Response(body, status, headers)(environ, start_response)
 
     return answer
 

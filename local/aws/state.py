@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.aws.asking import ACCOUNT
+from local.account import ACCOUNT
 from local.aws.expiry import items
 
 VERSION = 1

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bitbucket_port.webhooks.event_keys import PING
 from local.commands.changes import changes
-from local.commands.settings import SettingsError, product_of, real_servers, with_stand_ins
+from local.commands.settings import NO_RESYNC, SettingsError, product_of, real_servers, with_stand_ins
 from local.landscape import Landscape
 from local.machine import Product
 from local.page.logs import LogFiles, LogLine
@@ -74,8 +74,8 @@ def invoke(options: argparse.Namespace, console: Console, stopping: threading.Ev
     product = options.product or (product_of(real) if real is not None else events[0].product)
     landscape = Landscape(
         [product],
-        real=real,
-        parameters=with_stand_ins(os.environ),
+        real=None if real is None else {**real, **NO_RESYNC},
+        parameters={**with_stand_ins(os.environ), **NO_RESYNC},
         # The examples are signed with this one.
         webhook_secret=os.environ.get("WEBHOOK_SECRET", DEMO_SECRET),
     )

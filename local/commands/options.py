@@ -48,6 +48,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--page-port", type=int, default=3001, help="port of the page (default 3001; 0: any free)")
     parser.add_argument("--time-scale", type=_scale, default=1.0, help="let time pass that much faster (default 1)")
     parser.add_argument(
+        "--resync-every",
+        type=_period,
+        default=0.0,
+        metavar="TIME",
+        help="begin another resync so often: 90 or 90s are seconds, 5m are minutes (default: as the schedule does)",
+    )
+    parser.add_argument(
         "--keep",
         nargs="?",
         const="",
@@ -73,3 +80,11 @@ def _scale(text: str) -> float:
     if not 0 < value <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000")
     return value
+
+
+def _period(text: str) -> float:
+    """Seconds."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m") else (text, "s")
+    if not number.isascii() or not number.isdecimal() or not 0 < int(number) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of seconds, as 90s, nor one of minutes, as 5m")
+    return int(number) * (60.0 if unit == "m" else 1.0)

@@ -12,10 +12,12 @@ from pathlib import Path
 from rich.console import Console
 
 from local import story
+from local.commands import resync_progress
 from local.commands.settings import SECRET, SettingsError, product_of, real_servers, with_stand_ins
 from local.landscape import Landscape, PortTakenError
 from local.machine import Product
 from local.page import Page
+from local.resyncs import Timer
 from local.state import DEFAULT_FOLDER, State
 
 PRODUCTS: tuple[Product, ...] = ("cloud", "server")
@@ -41,12 +43,14 @@ def run(options: argparse.Namespace, console: Console, stopping: threading.Event
             webhook_secret=os.environ.get("WEBHOOK_SECRET", ""),
             scale=options.time_scale,
             gateway_port=options.gateway_port,
+            furnished=True,
+            resync_every=options.resync_every,
             state=_state(options, real, exits),
         )
         exits.callback(landscape.stop)
         try:
             landscape.start(stopping)
-            page = Page(landscape.stacks, landscape.port, landscape.clock)
+            page = Page(landscape.stacks, landscape.port, landscape.clock, landscape.resyncs)
             exits.callback(page.stop)
             page_url = _start_page(page, options.page_port)
         except PortTakenError as error:
@@ -55,8 +59,13 @@ def run(options: argparse.Namespace, console: Console, stopping: threading.Event
         console.print(f"page {page_url}")
         if options.keep is not None:
             _save_now_and_then(landscape, exits)
+        if options.resync_every:
+            timer = Timer(landscape.resyncs, landscape.clock)
+            exits.callback(timer.stop)
+            timer.start()
         if real is not None:
             console.print(f"sign webhooks with the secret {landscape.stacks[0].webhook_secret}")
+            _resync(landscape, console, stopping, always=False)
             stopping.wait()
             return 0
         return _demonstrate(landscape, options, console, stopping)
@@ -98,8 +107,14 @@ def _save_now_and_then(landscape: Landscape, exits: ExitStack) -> None:
     exits.callback(ended.set)
 
 
+def _resync(landscape: Landscape, console: Console, stopping: threading.Event, *, always: bool) -> None:
+    """Have begin what is due, as on AWS (where the ledger was kept, that may be nothing), and follow it."""
+    if resync_progress.begin(landscape.resyncs, console, stopping, always=always):
+        resync_progress.follow(landscape.resyncs, console, stopping)
+
+
 def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Console, stopping: threading.Event) -> int:
-    """Tell the story, show the catalog, and stay where somebody may look at the page."""
+    """Resync, tell the story, show the catalog, and stay where somebody may look at the page."""
     looked_at = sys.stdout.isatty()
     first, second = landscape.machines
     assert landscape.port is not None
@@ -109,8 +124,12 @@ def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Con
     )
     if landscape.progress.told:
         console.print("Going on where it was left; what was told of the story is not told again.", style="dim")
+    _resync(landscape, console, stopping, always=not landscape.resumed)
     for machine in landscape.machines:
         story.tell(machine, console, stopping, landscape.progress, pause=SCENE_PAUSE if looked_at else 0.0)
+    if stopping.is_set():
+        return 0
+    resync_progress.wait(landscape.resyncs, stopping)  # One that began during the story is no reason to complain.
     if stopping.is_set():
         return 0
     story.show(landscape.port, console)

@@ -18,10 +18,14 @@ PARAMETER_OF = {
     "PORT_BASE_URL": "PortBaseUrl",
     "INTEGRATION_IDENTIFIER": "IntegrationIdentifier",
     "MAPPING_PRESET": "MappingPreset",
+    "SCHEDULED_RESYNC_INTERVAL": "ScheduledResyncInterval",
+    "LIST_INTERVAL": "ListInterval",
     "LOG_LEVEL": "LogLevel",
 }
 CREDENTIALS = ("BITBUCKET_TOKEN", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET")
-ALSO_WITH_STAND_INS = ("BITBUCKET_API", "MAPPING_PRESET", "LOG_LEVEL")
+ALSO_WITH_STAND_INS = ("BITBUCKET_API", "MAPPING_PRESET", "SCHEDULED_RESYNC_INTERVAL", "LIST_INTERVAL", "LOG_LEVEL")
+NO_RESYNC = {"ScheduledResyncInterval": "0", "ListInterval": "0"}
+"""Parameters with which nothing happens but what somebody sets off."""
 SECRET = ("BitbucketToken", "PortClientSecret", "PortClientId")
 
 

@@ -8,20 +8,30 @@ from local.page.feed import Feed
 from local.page.server import Server
 from local.page.view import View
 from local.page.watched import WatchedClock, WatchedPort, WatchedStack
+from local.resyncs import Watched
 
 __all__ = ["Page"]
 
 
 class Page:
-    """A page over running stacks. ``port`` is None where the catalog is in the real Port."""
+    """A page over running stacks. ``port`` is None where the catalog is in the real Port; ``resyncs`` are those of each
+    stack, to be watched and begun, or none at all.
+    """
 
-    def __init__(self, stacks: Sequence[WatchedStack], port: WatchedPort | None, clock: WatchedClock) -> None:
-        self._feed = Feed(View(stacks, port, clock).read)
+    def __init__(
+        self,
+        stacks: Sequence[WatchedStack],
+        port: WatchedPort | None,
+        clock: WatchedClock,
+        resyncs: Sequence[Watched] = (),
+    ) -> None:
+        self._view = View(stacks, port, clock, resyncs)
+        self._feed = Feed(self._view.read)
         self._server: Server | None = None
 
     def start(self, port: int = 3001) -> str:
         """Serve on 127.0.0.1 (``port`` 0: any free one); returns the address. Raises OSError where it is taken."""
-        self._server = Server(port, self._feed)
+        self._server = Server(port, self._feed, self._view.start_resync)
         self._feed.start()
         return self._server.start()
 

@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from local.page.chromium import ARGUMENTS, find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DESKTOP, PHONE = (1280, 1320), (375, 812)
+DESKTOP, PHONE = (1280, 1720), (375, 812)
 PATIENCE = 180.0
 """Real seconds for the whole story."""
 CREDENTIALS = ("BITBUCKET_TOKEN", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET")

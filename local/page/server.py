@@ -1,16 +1,19 @@
-"""The page's HTTP server: a handful of static files, and a stream of server-sent events."""
+"""The page's HTTP server: a handful of static files, a stream of server-sent events, and one thing one can ask for."""
 
 from __future__ import annotations
 
+import json
 import queue
 import re
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from local.page.feed import Feed
+from local.resyncs import RefusedError
 
 STATIC = Path(__file__).resolve().parent / "static"
 FILES = {
@@ -34,19 +37,24 @@ HEADERS = {
 HEARTBEAT = 10.0
 """Real seconds of silence after which the stream says that it is alive, which also finds out who has gone."""
 RETRY_MILLISECONDS = 1_000
+LARGEST_REQUEST = 1_000
+"""Bytes: a stack's name needs no more."""
+PLAIN = "text/plain; charset=utf-8"
 _OWN_HOST = re.compile(r"(localhost|[\w-]+\.localhost|\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\])(:\d+)?", re.ASCII)
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one feed on 127.0.0.1."""
+    """Serves one feed on 127.0.0.1. ``start_resync`` takes a stack's name; it raises KeyError and RefusedError."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, port: int, feed: Feed) -> None:
+    def __init__(self, port: int, feed: Feed, start_resync: Callable[[str], None]) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.feed = feed
+        self.start_resync = start_resync
+        self.stopped = False
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def start(self) -> str:
@@ -56,6 +64,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop serving."""
+        self.stopped = True  # A browser may go on over the connection it has.
         self.shutdown()
         self.server_close()
 
@@ -66,16 +75,50 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if not _OWN_HOST.fullmatch(self.headers.get("Host", "")):
+        if not self._own_host():
             # Else any site could have its own name lead here and read the catalog from a browser on this machine.
-            self._send(403, b"Open this page by the address that make run printed.\n", "text/plain; charset=utf-8")
+            self._send(403, b"Open this page by the address that make run printed.\n", PLAIN)
         elif path == "/events":
             self._stream()
         elif path in FILES:
             name, kind = FILES[path]
             self._send(200, (STATIC / name).read_bytes(), kind)
         else:
-            self._send(404, b"There is no such page.\n", "text/plain; charset=utf-8")
+            self._send(404, b"There is no such page.\n", PLAIN)
+
+    def do_POST(self) -> None:
+        self.close_connection = True  # What is not read of the body is no next request.
+        if not self._own_host() or not self._own_origin():
+            # Any site may have a browser on this machine send a request here; only this page may have it do something.
+            self._send(403, b"Only the page itself may ask for that.\n", PLAIN)
+        elif urlsplit(self.path).path != "/resync":
+            self._send(404, b"There is nothing to be done there.\n", PLAIN)
+        elif self.server.stopped:
+            self._send(503, b"The machine has stopped.\n", PLAIN)
+        else:
+            self._start_resync()
+
+    def _own_host(self) -> bool:
+        return _OWN_HOST.fullmatch(self.headers.get("Host", "")) is not None
+
+    def _own_origin(self) -> bool:
+        """Browsers send ``Origin`` with every POST (Fetch Standard, "Append a request `Origin` header")."""
+        return self.headers.get("Origin", "") == f"http://{self.headers.get('Host', '')}"
+
+    def _start_resync(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > LARGEST_REQUEST:
+            self._send(413 if length.isdecimal() else 411, b"A stack's name is wanted.\n", PLAIN)
+            return
+        try:
+            stack = json.loads(self.rfile.read(int(length)))["stack"]
+            self.server.start_resync(str(stack))
+        except (ValueError, KeyError, TypeError):
+            self._send(400, b"There is no such stack.\n", PLAIN)
+        except RefusedError as refusal:
+            self._send(409, f"{refusal}\n".encode(), PLAIN)
+        else:
+            self._send(202, b"It has begun.\n", PLAIN)
 
     def _send(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)

@@ -11,7 +11,9 @@ from local.page.feed import Parts
 from local.page.logs import LogFiles
 from local.page.overview import Seen, overview
 from local.page.queues import Queues, read_queues
+from local.page.resync import ResyncView
 from local.page.watched import Json, WatchedClock, WatchedPort, WatchedStack
+from local.resyncs import Watched
 
 QUEUES_EVERY = 1.0
 """Real seconds between two looks into the queues: each costs requests to a server that has better things to do."""
@@ -20,8 +22,9 @@ QUEUES_EVERY = 1.0
 class StackView:
     """One stack, remembered between two looks."""
 
-    def __init__(self, stack: WatchedStack, clock: WatchedClock) -> None:
+    def __init__(self, stack: WatchedStack, resyncs: Watched | None, clock: WatchedClock) -> None:
         self.stack = stack
+        self.resync = ResyncView(resyncs)
         self._clock = clock
         self._deliveries = Deliveries()
         self._logs = LogFiles(stack.logs_folder)
@@ -36,7 +39,14 @@ class StackView:
         self._deliveries.take_lines(self._logs.new_lines())
         if empty_at is not None:
             self._deliveries.nothing_waits(empty_at)
-        return Seen(self.stack.product, self.stack.url, self._deliveries.all(), self._queues, self._deliveries.failures)
+        return Seen(
+            self.stack.product,
+            self.stack.url,
+            self._deliveries.all(),
+            self._queues,
+            self._deliveries.failures,
+            self.resync.look(),
+        )
 
     def _look_at_queues(self) -> float | None:
         """The moment before a look that found nothing waiting."""
@@ -49,10 +59,17 @@ class StackView:
 
 
 class View:
-    """The whole machine as parts for the feed."""
+    """The whole machine as parts for the feed. ``resyncs``: those of each stack, or none at all."""
 
-    def __init__(self, stacks: Sequence[WatchedStack], port: WatchedPort | None, clock: WatchedClock) -> None:
-        self._stacks = [StackView(stack, clock) for stack in stacks]
+    def __init__(
+        self,
+        stacks: Sequence[WatchedStack],
+        port: WatchedPort | None,
+        clock: WatchedClock,
+        resyncs: Sequence[Watched] = (),
+    ) -> None:
+        watched: Sequence[Watched | None] = resyncs or [None] * len(stacks)
+        self._stacks = [StackView(stack, one, clock) for stack, one in zip(stacks, watched, strict=True)]
         self._port = port
         self._clock = clock
 
@@ -75,12 +92,22 @@ class View:
                 "order": place,
                 **one.queues.shown(one.failures),
             }
+            resync = view.resync.shown(name, place)
+            if resync is not None:
+                parts[f"resync/{name}"] = resync
             dead = {letter.delivery_id for letter in one.queues.letters if letter.delivery_id}
             for delivery in one.deliveries[:SHOWN]:
                 parts[f"delivery/{name}/{delivery.key}"] = shown(delivery, name, dead)
         parts |= {f"blueprint/{key}": part for key, part in catalog.blueprints(blueprints).items()}
         parts |= {f"entity/{key}": part for key, part in (entities or {}).items()}
         return parts
+
+    def start_resync(self, stack: str) -> None:
+        """Begin a resync of a stack, by its name. Raises KeyError for one that is not there, and RefusedError."""
+        found = next((view for view in self._stacks if view.stack.name == stack), None)
+        if found is None:
+            raise KeyError(stack)
+        found.resync.start()
 
     def _time(self) -> Json:
         """The machine's time, to the minute so that it is no news all the time, and whether it is the real one."""

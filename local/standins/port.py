@@ -2,7 +2,8 @@
 
 Facts not in the public document, decided here: what the document's schema forbids refuses the whole bulk (422), what
 only the blueprint forbids refuses that one entity (207); an entity with dependents answers 422 to its deletion; an
-unknown identifier in a bulk deletion is passed over; a PATCH of a blueprint replaces the top-level keys it names.
+unknown identifier in a bulk deletion is passed over; a PATCH of a blueprint replaces the top-level keys it names; a
+search of one blueprint that includes what the blueprint lacks answers 422.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import copy
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from local.standins.http import Answer, Recorded, Refused, Request, Route, StandIn
@@ -42,6 +44,9 @@ class PortStandIn(StandIn):
         self._token = ""
         self._token_ends = 0.0
         self._catalog = Catalog(self._time)
+        self.resync_states: dict[str, list[Json]] = {}
+        self._integrations: dict[str, Json] = {}
+        self.user_emails: list[str] = []
         for blueprint in blueprints or ():
             self.put_blueprint(blueprint)
 
@@ -72,6 +77,17 @@ class PortStandIn(StandIn):
             source = old["$datasource"] if old is not None else datasource
             self._catalog.write(blueprint, body, upsert=True, merge=True, create_missing=False, datasource=source)
 
+    def credit(self, blueprint: str, identifier: str, datasource: str) -> None:
+        """What another tool did: write an entity without changing it, so that it counts as that tool's."""
+        with self.lock:
+            self._catalog.entities[blueprint, identifier]["$datasource"] = datasource
+
+    def put_integration(self, identifier: str, *, app_type: str = "", config: Json | None = None) -> None:
+        """Let there be an integration with a mapping; the states told of its resyncs are then in ``resync_states``."""
+        with self.lock:
+            self.resync_states.setdefault(identifier, [])
+            self._integrations[identifier] = {"installationAppType": app_type, "config": copy.deepcopy(config or {})}
+
     def remove_entity(self, blueprint: str, identifier: str) -> None:
         """What somebody deleted by hand in Port."""
         with self.lock:
@@ -87,12 +103,13 @@ class PortStandIn(StandIn):
         with self.lock:
             return copy.deepcopy(list(self._catalog.blueprints.values()))
 
-    def catalog(self) -> dict[Key, Json]:
-        """The comparable content of everything: what was written, without times and datasource."""
+    def catalog(self, wanted: Callable[[Key], bool] = lambda _: True) -> dict[Key, Json]:
+        """The comparable content of everything that is wanted: what was written, without times and datasource."""
         with self.lock:
             return {
                 key: copy.deepcopy({name: entity[name] for name in (*META, "properties", "relations")})
                 for key, entity in self._catalog.entities.items()
+                if wanted(key)
             }
 
     def memory(self) -> dict[str, Any]:
@@ -103,7 +120,7 @@ class PortStandIn(StandIn):
     def recall(self, memory: dict[str, Any]) -> None:
         """Hold what the stand-in held whose ``memory`` this is."""
         with self.lock:
-            vars(self._catalog).update(copy.deepcopy(memory))
+            self._catalog.recall(**copy.deepcopy(memory))
 
     def calls(self) -> list[Recorded]:
         """The requests answered, without those for an access token."""
@@ -154,6 +171,12 @@ class PortStandIn(StandIn):
             self._token_ends = self.now() + self.token_lifetime
         left = self._token_ends - self.now()
         return Answer(200, {"ok": True, "accessToken": self._token, "expiresIn": int(left), "tokenType": "Bearer"})
+
+    def list_users(self, request: Request) -> Answer:
+        """GET all users of the organisation; ``fields`` (repeatable) cuts them down."""
+        users = [{"email": email, "status": "ACTIVE", "type": "STANDARD"} for email in self.user_emails]
+        fields = request.query.get("fields") or ("email", "status", "type")
+        return Answer(200, {"ok": True, "users": [{name: user[name] for name in fields} for user in users]})
 
     def list_blueprints(self, request: Request) -> Answer:  # noqa: ARG002 - every handler takes it
         """GET all blueprints."""
@@ -273,15 +296,32 @@ class PortStandIn(StandIn):
         """POST a search over one blueprint, in pages: the cursor is the last identifier seen."""
         body = request.json() or {}
         query = body.get("query") or {"combinator": "and", "rules": []}
-        found = self._catalog.search(query, self._catalog.of(request.variables["blueprint_identifier"]))
-        if "from" in body:
-            last = _after(body["from"])
-            found = [entity for entity in found if entity["identifier"] > last]
-        page = found[: int(body.get("limit", SEARCH_DEFAULT))]
-        answer: Json = {"ok": True, "entities": [_included(entity, body.get("include")) for entity in page]}
-        if len(page) < len(found):
-            answer["next"] = base64.urlsafe_b64encode(page[-1]["identifier"].encode()).decode()
+        blueprint = self._catalog.blueprint(request.variables["blueprint_identifier"])
+        include = body.get("include")
+        _check_included(blueprint, include or ())
+        limit = int(body.get("limit", SEARCH_DEFAULT))
+        rest = self._catalog.after(blueprint["identifier"], _after(body["from"]) if "from" in body else "")
+        found = list(islice(self._catalog.matching(query, rest), limit + 1))
+        answer: Json = {"ok": True, "entities": [_included(entity, include) for entity in found[:limit]]}
+        if len(found) > limit:
+            answer["next"] = base64.urlsafe_b64encode(found[limit - 1]["identifier"].encode()).decode()
         return Answer(200, answer)
+
+    def read_integration(self, request: Request) -> Answer:
+        """GET an integration, whose content is in no document: keys as Port's own integrations read them."""
+        identifier = request.variables["identifier"]
+        found = self._integrations.get(identifier)
+        if found is None:
+            raise Refused(404, "there is no such integration", code="not_found")
+        return Answer(200, {"ok": True, "integration": {"installationId": identifier, **found}})
+
+    def tell_resync_state(self, request: Request) -> Answer:
+        """PATCH how an integration's resync goes."""
+        states = self.resync_states.get(request.variables["identifier"])
+        if states is None:
+            raise Refused(404, "there is no such integration", code="not_found")
+        states.append({**(states[-1] if states else {}), **request.json()})
+        return Answer(200, {"ok": True, "integration": {"resyncState": states[-1]}})
 
 
 _CODES = {404: "not_found", 413: "payload_too_large", 422: "invalid_request", 429: "rate_limited"}
@@ -311,6 +351,15 @@ def _shown(entity: Json) -> Json:
     team = shown["team"]
     shown["team"] = team if isinstance(team, list) else [team] if team else []
     return shown
+
+
+def _check_included(blueprint: Json, include: Iterable[str]) -> None:
+    """Names of properties and relations as they are, meta properties with ``$``: so the document says."""
+    known = {f"${name}" for name in ("identifier", "title", "icon", "team", "blueprint", "createdAt", "updatedAt")}
+    known |= {*blueprint["schema"].get("properties", {}), *blueprint.get("relations", {})}
+    unknown = sorted(set(include) - known)
+    if unknown:
+        raise Refused(422, f"{unknown[0]!r} is not in the blueprint", code="invalid_request")
 
 
 def _included(entity: Json, include: Sequence[str] | None) -> Json:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from local.standins.http import Refused
@@ -26,6 +28,13 @@ class Catalog:
         self._now = now
         self.blueprints: dict[str, Json] = {}
         self.entities: dict[Key, Json] = {}
+        self._order: dict[str, list[str]] = {}
+
+    def recall(self, blueprints: dict[str, Json], entities: dict[Key, Json]) -> None:
+        """Hold these instead."""
+        self.blueprints, self.entities, self._order = blueprints, {}, {}
+        for key, entity in entities.items():
+            self._put(key, entity)
 
     def blueprint(self, identifier: str) -> Json:
         """The blueprint, or ``Refused(404)``."""
@@ -64,7 +73,7 @@ class Catalog:
         self._settle(new, body, create_missing, validation_only=validation_only, datasource=datasource)
         if not validation_only:
             self._stamp(new, old, datasource)
-            self.entities[blueprint, identifier] = new
+            self._put((blueprint, identifier), new)
         return new, old is None
 
     def edit(self, key: Key, body: Mapping[str, Any], *, merge: bool, create_missing: bool, datasource: str) -> Json:
@@ -80,10 +89,10 @@ class Catalog:
         self._stamp(new, old, datasource)
         if renamed:
             incoming = list(self.incoming(key))
-            del self.entities[key]
+            self._drop(key)
             for other, name in incoming:
                 _replace(new if other is old else other, name, key[1], identifier)
-        self.entities[key[0], identifier] = new
+        self._put((key[0], identifier), new)
         return new
 
     def delete(self, keys: Iterable[Key], *, delete_dependents: bool) -> list[str]:
@@ -97,7 +106,7 @@ class Catalog:
         while delete_dependents and (more := {one for key in doomed for one in self.dependents(key)} - doomed):
             doomed |= more
         for key in doomed:
-            del self.entities[key]
+            self._drop(key)
         return [identifier for _, identifier in asked]
 
     def incoming(self, key: Key) -> Iterable[tuple[Json, str]]:
@@ -113,21 +122,51 @@ class Catalog:
 
     def related(self, blueprint: str, identifiers: frozenset[str], direction: str) -> set[Key]:
         """Keys of what depends on the entities (downstream) or what they depend on (upstream), at any distance."""
-        step: Callable[[Key], set[Key]] = self.dependents if direction == "downstream" else self._dependencies
+        step = self._all_dependents().get if direction == "downstream" else self._dependencies
         seen: set[Key] = set()
         edge = {(blueprint, identifier) for identifier in identifiers if (blueprint, identifier) in self.entities}
-        while edge := {found for key in edge for found in step(key)} - seen:
+        while edge := {found for key in edge for found in step(key) or ()} - seen:
             seen |= edge
         return seen
 
     def search(self, query: Mapping[str, Any], among: Iterable[Json]) -> list[Json]:
         """The entities that satisfy a search query."""
-        return [entity for entity in among if matches(entity, query, self.related)]
+        return list(self.matching(query, among))
+
+    def matching(self, query: Mapping[str, Any], among: Iterable[Json]) -> Iterator[Json]:
+        """``search``, one by one."""
+        related = cache(self.related)  # the same for every entity
+        matches({**_blank("", ""), "$datasource": ""}, query, related)  # refuses a wrong query also among nothing
+        return (entity for entity in among if matches(entity, query, related))
 
     def of(self, blueprint: str) -> list[Json]:
         """All entities of a blueprint, ordered by identifier."""
+        return list(self.after(blueprint, ""))
+
+    def after(self, blueprint: str, identifier: str) -> Iterator[Json]:
+        """The entities of a blueprint that come after an identifier, in order; not to be changed meanwhile."""
         self.blueprint(blueprint)
-        return [entity for key, entity in sorted(self.entities.items()) if key[0] == blueprint]
+        order = self._order.get(blueprint, [])
+        for place in range(bisect_right(order, identifier), len(order)):
+            yield self.entities[blueprint, order[place]]
+
+    def _put(self, key: Key, entity: Json) -> None:
+        if key not in self.entities:
+            insort(self._order.setdefault(key[0], []), key[1])
+        self.entities[key] = entity
+
+    def _drop(self, key: Key) -> None:
+        del self.entities[key]
+        order = self._order[key[0]]
+        del order[bisect_right(order, key[1]) - 1]
+
+    def _all_dependents(self) -> dict[Key, set[Key]]:
+        """``dependents`` of every entity, in one pass."""
+        found: dict[Key, set[Key]] = {}
+        for key in self.entities:
+            for target in self._dependencies(key):
+                found.setdefault(target, set()).add(key)
+        return found
 
     def _dependencies(self, key: Key) -> set[Key]:
         entity = self.entities.get(key, {"relations": {}})
@@ -165,7 +204,7 @@ class Catalog:
             for key in missing:
                 stub = _blank(*key)
                 self._stamp(stub, None, datasource)
-                self.entities[key] = stub
+                self._put(key, stub)
 
     def _missing(self, blueprint: Json, entity: Json) -> list[Key]:
         keys = [

@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-import requests
+import urllib3
 
 Product = Literal["cloud", "server"]
 CLOUD_TRIES = 3
@@ -67,17 +68,21 @@ def deliver(
     statuses: list[int | None] = []
     for attempt in range(1, tries + 1):
         try:
-            answer = requests.post(
-                base_url.rstrip("/") + path,
-                data=webhook.body,
-                headers=webhook.headers(secret, attempt),
-                timeout=timeout,
-                allow_redirects=False,
-            )
-        except requests.RequestException:
+            # A connection of its own: one that was used before may be closed by now, which would look like a refusal.
+            with urllib3.connection_from_url(base_url) as server:
+                answer = server.request(
+                    "POST",
+                    urlsplit(base_url).path.rstrip("/") + path,
+                    body=webhook.body,
+                    headers=webhook.headers(secret, attempt),
+                    timeout=timeout,
+                    retries=False,
+                    redirect=False,
+                )
+        except urllib3.exceptions.HTTPError:
             statuses.append(None)  # Bitbucket's own log says NETWORK ERROR or TIMEOUT, and that is the end of it
             break
-        statuses.append(answer.status_code)
-        if answer.status_code < 500:
+        statuses.append(answer.status)
+        if answer.status < 500:
             break
     return statuses

@@ -105,7 +105,8 @@ def test_an_object_without_an_identity_is_refused_by_saying_what_it_lacks(
         ("cloud", "project", {"uuid": PROJECT_UUID}),
         ("server", "repository", {"id": 41, "slug": "press"}),
         ("server", "repository", {"id": 41, "project": {"key": "FRUIT"}}),
-        ("cloud", "user", {"uuid": "{u}"}),
+        ("cloud", "user", {"display_name": "Ann"}),
+        ("server", "user", {"id": 5}),
     ],
 )
 def test_an_object_without_an_address_is_refused(product: Any, kind: Any, obj: dict[str, Any]) -> None:

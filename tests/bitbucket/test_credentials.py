@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bitbucket_port.bitbucket.credentials import UNKNOWN_PAUSE, Credentials
-from bitbucket_port.errors import SettingsError
+from bitbucket_port.bitbucket.budget import UNKNOWN_PAUSE, Budget, Budgets, MemoryBudgetStore
+from bitbucket_port.bitbucket.credentials import Credentials
+from bitbucket_port.errors import SettingsError, TransientError
 from tests.bitbucket.answering import Clock
 
 
@@ -111,3 +112,55 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused_without_showing_it(tok
 def test_a_user_name_with_a_colon_is_refused() -> None:
     with pytest.raises(SettingsError, match="colon"):
         Credentials(lambda: "secret", product="server", username="gro:wer").headers()
+
+
+def test_every_request_is_taken_from_the_budget_of_the_token_it_is_sent_with(clock: Clock) -> None:
+    budgets = Budgets(MemoryBudgetStore(), "cloud", now=clock)
+    credentials = Credentials(
+        lambda: "ATCTa,ATCTb", product="cloud", budgets=budgets.of, reserve=lambda: True, now=clock
+    )
+    sent = [header(credentials) for _ in range(1800)]
+    assert sent == ["Bearer ATCTa"] * 900 + ["Bearer ATCTb"] * 900
+    with pytest.raises(TransientError) as refused:
+        credentials.headers()
+    assert refused.value.retry_after is not None
+    assert 3600 <= refused.value.retry_after <= 3720
+
+
+def test_a_throttled_token_rests_for_all_who_use_it(clock: Clock) -> None:
+    budgets = [Budgets(store, "cloud", now=clock) for store in [MemoryBudgetStore()] for _ in range(2)]
+    first, second = (Credentials(lambda: "ATCTa,ATCTb", product="cloud", budgets=one.of, now=clock) for one in budgets)
+    assert header(first) == "Bearer ATCTa"
+    first.answered({"retry-after": "600"}, 429)
+    assert first.throttled(600) == 0
+    assert header(first) == header(second) == "Bearer ATCTb"
+    clock.now += 600
+    first.answered({"retry-after": "600"}, 429)
+    assert first.throttled(600) == 0
+    assert header(first) == "Bearer ATCTa"
+
+
+def test_a_single_token_throttled_for_an_unknown_time_has_a_slot_as_well(clock: Clock) -> None:
+    budgets = Budgets(MemoryBudgetStore(), "cloud", now=clock)
+    credentials = Credentials(lambda: "ATCTa", product="cloud", budgets=budgets.of, now=clock)
+    credentials.headers()
+    credentials.answered({}, 429)
+    assert credentials.throttled(None) == UNKNOWN_PAUSE
+    with pytest.raises(TransientError) as refused:
+        credentials.headers()
+    assert refused.value.retry_after == UNKNOWN_PAUSE
+
+
+def test_no_credential_can_be_read_from_the_name_of_its_budget(clock: Clock) -> None:
+    names: list[str] = []
+    budgets = Budgets(MemoryBudgetStore(), "cloud", now=clock)
+
+    def of(name: str) -> Budget:
+        names.append(name)
+        return budgets.of(name)
+
+    header(Credentials(lambda: "ATCTplum", product="cloud", budgets=of, now=clock))
+    header(Credentials(lambda: "plum", product="server", username="grower", budgets=of, now=clock))
+    header(Credentials(lambda: "pear", product="server", username="grower", budgets=of, now=clock))
+    assert not any(secret in name for name in names for secret in ("plum", "pear", "grower"))
+    assert names[0] != names[1] == names[2]

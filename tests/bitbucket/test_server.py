@@ -68,9 +68,20 @@ def test_the_source_is_the_base_url_in_one_spelling(url: str) -> None:
 def test_an_instance_that_does_not_answer_us_is_told(
     server: AnsweringServer, data_center: ServerBitbucket, answer: Answer
 ) -> None:
-    server.give(f"{API}/projects", Answer(200, {"values": [], "isLastPage": True}), answer)
+    server.give(f"{API}/projects", Answer(200, {"values": [{"key": "PRESS"}], "isLastPage": True}), answer)
     data_center.check_source()
     with pytest.raises(BitbucketPortError):
+        data_center.check_source()
+
+
+def test_an_account_that_sees_nothing_at_all_lost_its_permissions(
+    server: AnsweringServer, data_center: ServerBitbucket
+) -> None:
+    empty = Answer(200, {"values": [], "isLastPage": True})
+    server.give(f"{API}/projects", empty, empty)
+    server.give(f"{API}/repos", Answer(200, {"values": [repository()], "isLastPage": True}), empty)
+    data_center.check_source()
+    with pytest.raises(ForbiddenError):
         data_center.check_source()
 
 

@@ -14,9 +14,11 @@ from bitbucket_port.catalog.dynamodb import DynamoDBLedger
 from bitbucket_port.catalog.held import Timing
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.catalog.ledger import Ledger
+from bitbucket_port.catalog.outcome import Removals
 from bitbucket_port.catalog.outside import Reader, Reading, Writer
 from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.catalog.settle import WriteOptions
+from bitbucket_port.catalog.sqlite import SQLiteLedger
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.mapping.model import Mapped
 from bitbucket_port.objects import Address, Entity, EntityKey, JsonObject, Kind, SourceKey
@@ -89,12 +91,13 @@ class MemoryPort:
             written.append(Written(entity, "exists" if there and create_only else outcome))
         return written
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> None:
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> Written:
         if old not in self.entities:
             raise NotFoundError(f"there is no {old}")
         if entity.key in self.entities:
             raise PermanentError(f"{entity.key} exists")
         self.entities[entity.key] = {**self.entities.pop(old), **entity.fields}
+        return Written(entity, "updated", identifier=entity.key.identifier)
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         for identifier in identifiers:
@@ -129,6 +132,9 @@ class StoryMapper:
             made.append(Entity(key.blueprint, key.identifier, {"title": content}))
         return Mapped(tuple(made))
 
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: object) -> Mapped:
+        return self.map(kind, obj, ask=ask)
+
     def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
         return self.map(kind, obj, ask=None)
 
@@ -141,7 +147,9 @@ class Rig:
 
     PROJECTS: ClassVar[bool] = False
 
-    def __init__(self, client: DynamoDBClient, story: Story, name: str, *, mode: ReadMode, one_blueprint: bool) -> None:
+    def __init__(
+        self, client: DynamoDBClient | SQLiteLedger, story: Story, name: str, *, mode: ReadMode, one_blueprint: bool
+    ) -> None:
         self.story, self.mode, self.name = story, mode, name
         self.world = 0
         self.now = START
@@ -149,9 +157,10 @@ class Rig:
         self.gate = Gate(lambda: self.wait(0.01))
         self.port = MemoryPort()
         self.mapper = StoryMapper(name, one_blueprint=one_blueprint, gaps=mode == "refresh")
-        self.ledger = DynamoDBLedger(client, TABLE)
+        self.ledger = client if isinstance(client, SQLiteLedger) else DynamoDBLedger(cast("Any", client), TABLE)
         self.queue: list[Change] = []
         self.rewrites: list[SourceKey] = []
+        self.looks: list[SourceKey] = []
         self.page: tuple[list[PageEntry], float] | None = None
         self.log: list[str] = []
         self.applier = Applier(
@@ -228,7 +237,7 @@ class Rig:
 
     # --- jobs
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
         return None
 
     def remove(self, container: SourceKey, facts: Facts, *, version: int | None) -> None:
@@ -249,19 +258,41 @@ class Rig:
         ]
         self.page = entries, self.now
 
-    def write_page(self) -> None:
-        """The job writes its page; killed, it comes back later and reads the page again."""
+    def write_page(self, removals: Removals = "allow") -> None:
+        """The job writes its page; killed, it comes back later and reads the page again.
+
+        Objects that failed alone, or would lose something, are looked at by themselves.
+        """
         if self.page is None:
             return
         entries, asked = self.page
         try:
-            self.applier.apply_page(entries, asked=asked)
+            outcomes = self.applier.apply_page(entries, asked=asked, removals=removals)
         except (Killed, TransientError) as error:
             self.log.append(f"page: {error!r}")
             self.wait(61)
             self.ask_page()
         else:
             self.page = None
+            self.log += [f"page: {one.key.id}: {one.failed}" for one in outcomes if one.failed]
+            self.looks += [one.key for one in outcomes if one.failed or one.planned]
+            self.wait(61 if self.looks else 0)
+
+    def look_at_all(self) -> None:
+        """A sweep's second look at everything that waits for one; what is not found needs a third."""
+        keys, self.looks = self.looks, []
+        changes = [
+            Change("repository", key, "upsert", Address(repository=key.id), None, None, self.now, None) for key in keys
+        ]
+        try:
+            outcomes = self.applier.look_all(changes, removals="allow")
+        except Killed:
+            self.log.append("looks: killed")
+            self.looks = keys
+        else:
+            self.log += [f"look: {one.key.id}: {one.failed or one.result}" for one in outcomes]
+            self.looks = [one.key for one in outcomes if one.failed]
+        self.wait(61 if self.looks else 0)
 
     def deliver_next(self) -> None:
         """The first delivery that waits."""
@@ -281,6 +312,21 @@ class Rig:
             self.wait(max(error.retry_after or 0, 20))
             self.queue.append(change)
 
+    def list_world(self, removals: Removals) -> None:
+        """A run without any delivery: one page, then a look at what it did not show."""
+        self.queue.clear()
+        self.wait(100)
+        self.ask_page()
+        while self.page is not None:
+            self.write_page(removals)
+        shown = {name for name in self.story.objects if self.story.shape(self.world, name)}
+        self.looks += [self.key(name) for name in self.story.objects if name not in shown]
+        while self.looks or self.rewrites:
+            if self.looks:
+                self.look_at_all()
+            else:
+                self.rewrite_one()
+
     def rewrite_one(self) -> None:
         key = self.rewrites.pop(0)
         try:
@@ -297,6 +343,8 @@ class Rig:
                 self.deliver(self.queue.pop(0))
             elif self.rewrites:
                 self.rewrite_one()
+            elif self.looks:
+                self.look_at_all()
             elif self.world < len(self.story.worlds) - 1:
                 self.next_world()
             elif self.page is not None:

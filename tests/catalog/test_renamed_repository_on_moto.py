@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bitbucket_port.catalog.outside import Reading
+from bitbucket_port.errors import BusyError
 from bitbucket_port.objects import Address, SourceKey
 from bitbucket_port.webhooks.change import Change
 from tests.catalog.rig import Killed
@@ -33,9 +34,8 @@ class Bitbucket(World):
         return Change(key.kind, key, "upsert", address, version, None, self.now, payload, container=container)
 
 
-@pytest.mark.parametrize("after", [1.0, 61.0])
-def test_a_payload_with_the_old_name_is_not_believed_when_the_renaming_died(
-    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, after: float
+def test_a_payload_with_the_old_name_waits_for_a_renaming_that_died_and_is_not_believed(
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = Bitbucket(dynamodb, all_ones=[1])
     world.applier.apply(world.told(world.repository))
@@ -49,6 +49,10 @@ def test_a_payload_with_the_old_name_is_not_believed_when_the_renaming_died(
         dying.setattr(world.port, "rename", die)
         with pytest.raises(Killed):
             world.applier.apply(world.told(world.repository))
-    world.wait(after)
-    world.applier.apply(world.told(world.key(1), pull=1))
-    assert [key.identifier for key in world.port.entities if key.identifier.endswith("/1")] == ["acme/new/1"]
+    told = world.told(world.key(1), pull=1)
+    world.wait(1)
+    with pytest.raises(BusyError):
+        world.applier.apply(told)
+    world.wait(60)
+    world.applier.apply(told)
+    assert {key.identifier for key in world.port.entities} == {"acme/new/0", "acme/new/1"}

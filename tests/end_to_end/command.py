@@ -66,7 +66,7 @@ class Command:
                     self.errors += line
                 self._said.notify_all()
 
-    def wait_for(self, pattern: re.Pattern[str], timeout: float = 60.0) -> str:
+    def wait_for(self, pattern: re.Pattern[str], timeout: float = 120.0) -> str:
         """The first group of the pattern, once it is in the output."""
         with self._said:
             assert self._said.wait_for(lambda: pattern.search(self.output), timeout), self.output + self.errors
@@ -74,7 +74,7 @@ class Command:
         assert found is not None
         return found.group(1)
 
-    def wait(self, timeout: float = 90.0) -> int:
+    def wait(self, timeout: float = 180.0) -> int:
         """The exit code."""
         code = self.process.wait(timeout)
         for reader in self._readers:

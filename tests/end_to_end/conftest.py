@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws import Moto
+from local.commands.settings import NO_RESYNC
 from local.machine import Machine, Product, port_stand_in
 
 Deploy = Callable[..., Machine]
@@ -24,7 +25,7 @@ def moto() -> Iterator[Moto]:
 
 @pytest.fixture(scope="module")
 def deploy(moto: Moto) -> Iterator[Deploy]:
-    """Deploys a stack with its own stand-ins.
+    """Deploys a stack with its own stand-ins, on which nothing is resynced unless parameters say so.
 
     ``preset``, template parameters, the webhook ``secret`` and a ``change`` of the translated template may be given.
     """
@@ -41,9 +42,8 @@ def deploy(moto: Moto) -> Iterator[Deploy]:
             port = port_stand_in(f"{product}/{preset}")
             port.start()
             exits.callback(port.stop)
-            machine = Machine(
-                product, moto=moto, port=port, parameters={"MappingPreset": preset, **parameters}, change=change
-            )
+            given = {"MappingPreset": preset, **NO_RESYNC, **parameters}
+            machine = Machine(product, moto=moto, port=port, parameters=given, change=change)
             exits.callback(machine.stop)
             machine.stack.webhook_secret = secret
             machine.start()

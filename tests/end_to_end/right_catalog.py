@@ -5,7 +5,9 @@ Nothing of ``bitbucket_port`` has a part in it, so that a fault there cannot be 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from local.machine import Machine
@@ -19,27 +21,29 @@ Key = tuple[str, str]
 Shown = dict[str, Any]
 """``title``, ``properties`` and ``relations``; what is null is left out, as Port tells the two apart nowhere."""
 Catalog = dict[Key, Shown]
+Made = tuple[str, str, Callable[[], Shown]]
+"""Blueprint, identifier, and what makes the entity when it is asked for: many tests look at a few of many entities."""
 WEBHOOKS_TELL_NOT = ("description", "defaultBranch", "language", "createdAt", "updatedAt")
 """Properties of a Cloud repository that its copy in a webhook lacks (captured webhooks). Neither product's copy says
 of a repository that it is *not* a fork."""
 
 
-def right_catalog(machine: Machine, *, reads: bool = True) -> Catalog:
+def right_catalog(machine: Machine, *, reads: bool = True, token: str = "") -> Catalog:
     """Everything that must be in Port, but for people, of whom no webhook tells more than who they are.
 
-    ``reads`` False: webhook-only mode. There a project is a name and nothing else as long as no webhook of its own
-    came, and a repository has no more than webhooks tell.
+    With ``token`` only entities one of whose identifier's parts begins with it, in whatever case. ``reads`` False:
+    webhook-only mode. There a project is a name and nothing else as long as no webhook of its own came, and a
+    repository has no more than webhooks tell.
     """
-    if machine.product == "cloud":
-        return _cloud(machine.cloud.world, reads)
-    return _server(machine.server.world, reads)
+    made = _cloud(machine.cloud.world, reads) if machine.product == "cloud" else _server(machine.server.world, reads)
+    return {(blueprint, name): make() for blueprint, name, make in made if _has(name, token)}
 
 
-def shown_catalog(machine: Machine) -> Catalog:
-    """What is in Port, in the same shape."""
+def shown_catalog(machine: Machine, *, token: str = "") -> Catalog:
+    """What is in Port, in the same shape; ``token`` as for the right one."""
     return {
         key: _shown(entity["title"], entity["properties"], entity["relations"])
-        for key, entity in machine.port.catalog().items()
+        for key, entity in machine.port.catalog(lambda key: _has(key[1], token)).items()
         if not key[0].endswith("User")
     }
 
@@ -66,11 +70,12 @@ def _shown(title: str | None, properties: dict[str, Any], relations: dict[str, A
     return {"title": title, "properties": told(properties), "relations": told(relations)}
 
 
-def _forget(repository: Shown, *names: str) -> None:
-    """What webhooks do not tell of a repository."""
+def _told(repository: Shown, reads: bool, *names: str) -> Shown:
+    """A repository, where it cannot be read without what webhooks do not tell of it."""
     properties = repository["properties"]
-    for name in (*names, *([] if properties["fork"] else ["fork"])):
+    for name in () if reads else (*names, *([] if properties["fork"] else ["fork"])):
         properties.pop(name, None)
+    return repository
 
 
 _ONLY_A_NAME = _shown(None, {}, {})
@@ -79,25 +84,20 @@ _ONLY_A_NAME = _shown(None, {}, {})
 # --- Bitbucket Cloud --------------------------------------------------------------------------------------------------
 
 
-def _cloud(world: CloudWorld, reads: bool) -> Catalog:
-    catalog: Catalog = {}
+def _cloud(world: CloudWorld, reads: bool) -> Iterator[Made]:
     workspace = world.workspace.slug
     for project in world.projects:
-        catalog["bitbucketCloudProject", f"{workspace}/{project.key}"] = (
-            _cloud_project(world, project) if reads else _ONLY_A_NAME
-        )
+        yield "bitbucketCloudProject", f"{workspace}/{project.key}", partial(_cloud_project, world, project, reads)
     for repository in world.repositories:
-        entity = _cloud_repository(world, repository)
-        if not reads:
-            _forget(entity, *WEBHOOKS_TELL_NOT)
-        catalog["bitbucketCloudRepository", repository.full_name] = entity
+        name = repository.full_name
+        yield "bitbucketCloudRepository", name, partial(_cloud_repository, world, repository, reads)
         for pull in repository.pull_requests.values():
-            key = "bitbucketCloudPullRequest", f"{repository.full_name}/{pull.id}"
-            catalog[key] = _cloud_pull_request(world, pull)
-    return catalog
+            yield "bitbucketCloudPullRequest", f"{name}/{pull.id}", partial(_cloud_pull_request, world, pull)
 
 
-def _cloud_project(world: CloudWorld, project: cloud.Project) -> Shown:
+def _cloud_project(world: CloudWorld, project: cloud.Project, reads: bool) -> Shown:
+    if not reads:
+        return _ONLY_A_NAME
     properties = {
         "key": project.key,
         "description": project.description,
@@ -108,7 +108,7 @@ def _cloud_project(world: CloudWorld, project: cloud.Project) -> Shown:
     return _shown(project.name, properties, {})
 
 
-def _cloud_repository(world: CloudWorld, repository: cloud.Repository) -> Shown:
+def _cloud_repository(world: CloudWorld, repository: cloud.Repository, reads: bool) -> Shown:
     properties = {
         "description": repository.description,
         "visibility": "private" if repository.is_private else "public",
@@ -119,7 +119,8 @@ def _cloud_repository(world: CloudWorld, repository: cloud.Repository) -> Shown:
         "createdAt": _microseconds(repository.created_on),
         "updatedAt": _microseconds(repository.updated_on),
     }
-    return _shown(repository.name, properties, {"project": f"{repository.workspace.slug}/{repository.project.key}"})
+    project = f"{repository.workspace.slug}/{repository.project.key}"
+    return _told(_shown(repository.name, properties, {"project": project}), reads, *WEBHOOKS_TELL_NOT)
 
 
 def _cloud_pull_request(world: CloudWorld, pull: cloud.PullRequest) -> Shown:
@@ -157,24 +158,20 @@ def _review_status(changes_requested: bool, approved: bool) -> str:
 # --- Bitbucket Data Center --------------------------------------------------------------------------------------------
 
 
-def _server(world: ServerWorld, reads: bool) -> Catalog:
-    catalog: Catalog = {}
+def _server(world: ServerWorld, reads: bool) -> Iterator[Made]:
     base = world.style.base_url
     for project in world.projects:
-        entity = _server_project(base, project) if reads else _ONLY_A_NAME
-        catalog["bitbucketServerProject", project.key] = entity
+        yield "bitbucketServerProject", project.key, partial(_server_project, base, project, reads)
     for repository in world.repositories:
-        entity = _server_repository(base, repository)
-        if not reads:
-            _forget(entity)
-        catalog["bitbucketServerRepository", repository.full_name] = entity
+        name = repository.full_name
+        yield "bitbucketServerRepository", name, partial(_server_repository, base, repository, reads)
         for pull in repository.pull_requests.values():
-            key = "bitbucketServerPullRequest", f"{repository.full_name}/{pull.id}"
-            catalog[key] = _server_pull_request(base, pull)
-    return catalog
+            yield "bitbucketServerPullRequest", f"{name}/{pull.id}", partial(_server_pull_request, base, pull)
 
 
-def _server_project(base: str, project: server.Project) -> Shown:
+def _server_project(base: str, project: server.Project, reads: bool) -> Shown:
+    if not reads:
+        return _ONLY_A_NAME
     properties = {
         "key": project.key,
         "description": project.description or None,
@@ -184,7 +181,7 @@ def _server_project(base: str, project: server.Project) -> Shown:
     return _shown(project.name, properties, {})
 
 
-def _server_repository(base: str, repository: server.Repository) -> Shown:
+def _server_repository(base: str, repository: server.Repository, reads: bool) -> Shown:
     properties = {
         "description": repository.description or None,
         "visibility": "public" if repository.is_public else "private",
@@ -193,7 +190,7 @@ def _server_repository(base: str, repository: server.Repository) -> Shown:
         "state": "AVAILABLE",
         "fork": repository.origin is not None,
     }
-    return _shown(repository.name, properties, {"project": repository.project.key})
+    return _told(_shown(repository.name, properties, {"project": repository.project.key}), reads)
 
 
 def _server_pull_request(base: str, pull: server.PullRequest) -> Shown:
@@ -224,11 +221,6 @@ def _server_pull_request(base: str, pull: server.PullRequest) -> Shown:
 
 def _seconds(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def only(catalog: Catalog, token: str) -> Catalog:
-    """The entities one of whose identifier's parts begins with ``token``, in whatever case."""
-    return {key: shown for key, shown in catalog.items() if _has(key[1], token)}
 
 
 def _has(identifier: str, token: str) -> bool:

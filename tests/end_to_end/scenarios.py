@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from bitbucket_port.resync.dynamodb import DynamoDBRunStore
+from bitbucket_port.resync.start import SENT_AGAIN_SECONDS
+from bitbucket_port.resync.store import Run
+from local.functions import FunctionError
 from local.machine import Machine, webhook_path
 from local.standins.webhook import Webhook
-from tests.end_to_end.right_catalog import differences, only, right_catalog, shown_catalog
+from tests.end_to_end.right_catalog import differences, right_catalog, shown_catalog
 from tests.end_to_end.stories import Stage
 
 LATER = 6 * 3600.0
@@ -20,6 +24,8 @@ LATER = 6 * 3600.0
 SOON = 60.0
 TWO_LOOKS = 150.0
 """What is missing counts as gone when it is missing a minute later, too."""
+A_RUN = 600.0
+"""Simulated seconds that a resync takes at most, with two looks at what it misses."""
 ATTEMPTS = 3
 """Requests that a function makes before it gives the message back (``bitbucket_port.http``)."""
 Happening = Callable[[Stage], Iterable[Webhook]]
@@ -32,6 +38,7 @@ class Scenario:
 
     ``repositories`` and ``pulls`` are there before and known; ``standing`` scenarios share one stage that has both.
     ``within``: simulated seconds until all is settled. ``cold``: functions (logical ids) that start anew for it.
+    ``resync``: it takes a full resync to learn what happened.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Scenario:
     path: str = ""
     cold: tuple[str, ...] = ()
     standing: bool = False
+    resync: bool = False
 
 
 class Theatre:
@@ -71,11 +79,12 @@ class Theatre:
 
 @dataclass
 class Played:
-    """A scenario on its stage; ``refused`` are webhooks that were not taken."""
+    """A scenario on its stage; ``refused`` are webhooks that were not taken, ``failed``: no resync could begin."""
 
     scenario: Scenario
     stage: Stage
     refused: list[Webhook] = field(default_factory=list)
+    failed: bool = False
 
     @classmethod
     def prepared(cls, theatre: Theatre, scenario: Scenario) -> Played:
@@ -89,6 +98,8 @@ class Played:
     def play(self) -> list[str]:
         """What of the promise is broken; nothing when all is well."""
         self._send(list(self.scenario.happen(self.stage)))
+        if self.scenario.resync:
+            self._begin()
         return self.complaints(self.scenario.within)
 
     def again(self) -> list[str]:
@@ -96,6 +107,9 @@ class Played:
         self.stage.machine.stack.clock.advance(30.0)  # Failures of secrets are remembered for some seconds.
         refused, self.refused = self.refused, []
         self._send(refused)
+        if self.failed:
+            self.stage.machine.stack.clock.advance(SENT_AGAIN_SECONDS)
+            self._begin()
         return self.complaints(None)
 
     def complaints(self, within: float | None) -> list[str]:
@@ -106,8 +120,16 @@ class Played:
             machine.stack.settle(within=within)
         except TimeoutError:
             found.append("not settled")
-        right = only(right_catalog(machine), self.stage.token)
-        return found + differences(right, only(shown_catalog(machine), self.stage.token))
+        token = self.stage.token
+        return found + differences(right_catalog(machine, token=token), shown_catalog(machine, token=token))
+
+    def _begin(self) -> None:
+        """What the output ResyncCommand does."""
+        try:
+            self.stage.machine.stack.functions["ResyncStart"].invoke({"resync": "full"})
+            self.failed = False
+        except FunctionError:
+            self.failed = True
 
     def _send(self, webhooks: Sequence[Webhook]) -> None:
         machine = self.stage.machine
@@ -205,6 +227,23 @@ def _change_and_delete_a_project(stage: Stage) -> Iterable[Webhook]:
     return told
 
 
+# --- what nobody tells ------------------------------------------------------------------------------------------------
+
+
+def _untold(stage: Stage) -> Iterable[Webhook]:
+    _repository(stage)
+    return ()
+
+
+def _untold_after_a_run_that_died(stage: Stage) -> Iterable[Webhook]:
+    stack = stage.machine.stack
+    store = DynamoDBRunStore(stack.dynamodb, stack.table, clock=stack.clock.now)
+    now = stack.clock.now()
+    dead = Run("dead", "full", 1, "listing", "mapping", now - 2.0, "interval", until=now - 1.0)
+    assert store.begin(dead, [("job", "{}")])
+    return _untold(stage)
+
+
 # --- what fails -------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +296,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("delete that a pull request tells", _rename_retitle_and_delete, pulls=1, within=2 * TWO_LOOKS),
     Scenario("delete of a project", _change_and_delete_a_project, within=TWO_LOOKS),
     Scenario("rename while lists fail", _rename_while_lists_fail, pulls=1),
+    Scenario("resync", _untold, within=A_RUN, resync=True),
+    Scenario("resync after one that died", _untold_after_a_run_that_died, within=A_RUN, resync=True),
 )
 
 DATA_CENTER: tuple[Scenario, ...] = (

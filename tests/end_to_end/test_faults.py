@@ -18,12 +18,12 @@ from bitbucket_port.mapping.parse import parse
 from bitbucket_port.mapping.shipped import load
 from bitbucket_port.runtime import Runtime
 from bitbucket_port.webhooks.delivery import Delivery
+from local.account import REGION
 from local.aws import CREDENTIALS
 from local.machine import Machine, Product
 from local.stack import ROOT
 from local.standins.http import Request
 from local.standins.webhook import Webhook
-from local.template import REGION
 from tests.end_to_end.conftest import Deploy
 from tests.end_to_end.expected import assert_in_port, entity_of, pull_request
 from tests.end_to_end.signing import post

@@ -24,7 +24,7 @@ from local.machine import Machine, Product
 from local.standins.webhook import Webhook
 from tests.end_to_end.conftest import Deploy
 from tests.end_to_end.kills import Death, Recorder
-from tests.end_to_end.right_catalog import differences, only, right_catalog, shown_catalog
+from tests.end_to_end.right_catalog import differences, right_catalog, shown_catalog
 from tests.end_to_end.stories import STORIES, Stage, Story
 
 EVERY = bool(os.environ.get("EVERY_KILL"))
@@ -118,8 +118,8 @@ class Theatre:
 
 
 def wrong(stage: Stage) -> list[str]:
-    right = only(right_catalog(stage.machine), stage.token)
-    return differences(right, only(shown_catalog(stage.machine), stage.token))
+    right = right_catalog(stage.machine, token=stage.token)
+    return differences(right, shown_catalog(stage.machine, token=stage.token))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from local.machine import Machine, Product
 from local.standins.webhook import Webhook
 from tests.end_to_end.conftest import Deploy
-from tests.end_to_end.right_catalog import differences, only, right_catalog, shown_catalog
+from tests.end_to_end.right_catalog import differences, right_catalog, shown_catalog
 from tests.end_to_end.stories import STORIES, Stage, Story
 from tests.end_to_end.watching import no_dead_letters
 
@@ -38,8 +38,8 @@ def blind_machines(deploy: Deploy) -> dict[Product, Machine]:
 
 def wrong(stage: Stage, *, reads: bool = True) -> list[str]:
     """What the catalog shows of the story and should not, or the other way round."""
-    right = only(right_catalog(stage.machine, reads=reads), stage.token)
-    return differences(right, only(shown_catalog(stage.machine), stage.token))
+    right = right_catalog(stage.machine, reads=reads, token=stage.token)
+    return differences(right, shown_catalog(stage.machine, token=stage.token))
 
 
 def begin(machine: Machine, story: Story, *, reads: bool = True) -> Stage:

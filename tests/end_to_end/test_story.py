@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -15,6 +17,7 @@ from tests.end_to_end.real_servers import credentials, real_servers
 from tests.end_to_end.watching import until
 
 ANY = ("--gateway-port", "0", "--page-port", "0")
+COMPLETE = re.compile("^Resync of Bitbucket Cloud: (complete) ", re.MULTILINE)
 
 
 def test_it_tells_the_story_and_shows_the_catalog() -> None:
@@ -24,10 +27,23 @@ def test_it_tells_the_story_and_shows_the_catalog() -> None:
     assert READY.search(command.output)
     assert PAGE.search(command.output)
     assert "Everything arrived" in command.output
+    before, story = command.output.split("a repository is created", 1)
+    for product in ("Bitbucket Cloud", "Bitbucket Data Center"):
+        assert re.search(rf"^Resync of {product}: complete ", before, re.MULTILINE), before
+    assert "Resync of" not in story
     table = command.output.partition("The catalog in Port")[2]
     for repository in ("acme/payments-service", "SHOP/basket"):
         assert re.search(rf"Repository[^\n]*{repository} ", table), table
         assert re.search(rf"PullRequest[^\n]*{repository}/1 [^\n]*status MERGED", table), table
+    for listed in (
+        "acme/storefront/1 ",
+        "acme/design-tokens ",
+        "OPS/cluster/2 ",
+        "OPS/runbooks ",
+        "Lena Vogt",
+        "Web shop",
+    ):
+        assert listed in table, table  # Of which no webhook told.
     for gone in ("acme/payments-api", "SHOP/cart", "spike"):
         assert gone not in table
     assert command.errors == ""
@@ -42,6 +58,13 @@ def test_the_page_shows_the_story_and_ctrl_c_leaves_no_process_behind() -> None:
             first = next(line for line in stream if line.startswith(b"data:"))
         for shown in (b"acme/payments-service", b"SHOP/basket", b"pullrequest:fulfilled", b"pr:merged"):
             assert shown in first
+        parts = json.loads(first.removeprefix(b"data:"))["set"]
+        resyncs = [part for key, part in parts.items() if key.startswith("resync/")]
+        assert [one["last"]["status"] for one in resyncs] == ["complete", "complete"]
+        asked = requests.post(
+            f"{page}/resync", json={"stack": resyncs[0]["stack"]}, headers={"Origin": page}, timeout=30
+        )
+        assert asked.status_code == 202, asked.text
         assert len(command.processes()) > 3
         command.interrupt()
         assert command.wait(timeout=20) == 0
@@ -49,7 +72,7 @@ def test_the_page_shows_the_story_and_ctrl_c_leaves_no_process_behind() -> None:
     assert "Traceback" not in command.output + command.errors
 
 
-@pytest.mark.parametrize("moment", ["first", "aws", "ready", "story"])
+@pytest.mark.parametrize("moment", ["first", "aws", "ready", "resync", "story"])
 def test_ctrl_c_ends_it_at_any_moment_and_leaves_no_process_behind(moment: str) -> None:
     with Command(*ANY) as command:
         command.wait_until_it_listens_to_signals()
@@ -57,6 +80,8 @@ def test_ctrl_c_ends_it_at_any_moment_and_leaves_no_process_behind(moment: str) 
             command.wait_for_children(1)
         elif moment == "ready":
             command.wait_for(READY)
+        elif moment == "resync":
+            command.wait_for(re.compile("(listing what Bitbucket has)"))
         elif moment == "story":
             command.wait_for(re.compile("(a repository is created)"))
             command.wait_for_children(2)
@@ -72,7 +97,12 @@ def test_ctrl_c_ends_it_at_any_moment_and_leaves_no_process_behind(moment: str) 
 @pytest.mark.parametrize("product", ["cloud", "server"])
 def test_with_real_servers_in_the_environment_it_plays_nothing_and_serves_them(product: Product) -> None:
     with real_servers(product) as (bitbucket, port):
-        environment = {**credentials(product, bitbucket, port), "WEBHOOK_SECRET": "a-secret-of-my-own"}
+        environment = {
+            **credentials(product, bitbucket, port),
+            "WEBHOOK_SECRET": "a-secret-of-my-own",
+            "SCHEDULED_RESYNC_INTERVAL": "0",
+            "LIST_INTERVAL": "0",
+        }
         world = bitbucket.world
         world.create_project("PAY", "Payments")
         world.create_repository("PAY", "ledger", readme="# Ledger\n")
@@ -89,6 +119,27 @@ def test_with_real_servers_in_the_environment_it_plays_nothing_and_serves_them(p
         (entity,) = port.entities(pull_requests(product)).values()
         assert entity["title"] == "Balance the books"
         assert "catalog in Port" not in command.output
+
+
+def test_with_real_servers_the_resync_that_is_due_begins_and_others_follow(tmp_path: Path) -> None:
+    with real_servers("cloud") as (bitbucket, port):
+        world = bitbucket.world
+        world.create_project("PAY", "Payments")
+        world.create_repository("PAY", "ledger", readme="# Ledger\n")
+        environment = credentials("cloud", bitbucket, port)
+        with Command(*ANY, "--keep", str(tmp_path), **environment) as command:
+            command.wait_for(COMPLETE)
+            assert list(port.entities("bitbucketCloudRepository")) == ["acme/ledger"]
+            command.interrupt()
+            assert command.wait(timeout=30) == 0, command.output + command.errors
+
+        world.create_repository("PAY", "books", readme="# Books\n")  # Of which no webhook tells.
+        with Command(*ANY, "--keep", str(tmp_path), "--resync-every", "5s", **environment) as command:
+            command.wait_for(READY)
+            until(lambda: len(port.entities("bitbucketCloudRepository")) == 2, lambda: command.output + command.errors)
+            command.interrupt()
+            assert command.wait(timeout=30) == 0, command.output + command.errors
+        assert command.errors == ""
 
 
 def test_half_of_the_credentials_are_named_and_refused() -> None:

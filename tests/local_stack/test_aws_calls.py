@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from http.client import HTTPConnection
 
 import pytest
 from botocore.exceptions import ClientError
@@ -66,3 +67,15 @@ def test_only_whoever_started_it_gives_it_orders(moto: Moto) -> None:
     stranger.url = moto.url
     with pytest.raises(RuntimeError, match="403"):
         stranger.clear_faults()
+
+
+def test_a_connection_serves_many_calls_whatever_was_sent_on_it(moto: Moto) -> None:
+    connection = HTTPConnection(moto.url.removeprefix("http://"))
+    for _ in range(3):
+        connection.request("POST", "/", body=b"POST / HTTP/1.1\r\n\r\n", headers={"Authorization": "nobody's"})
+        opened = connection.sock
+        answer = connection.getresponse()
+        assert answer.status in (400, 403)
+        answer.read()
+        assert connection.sock is opened
+    connection.close()

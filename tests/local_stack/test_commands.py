@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from local.commands import dispatch, options, run_stack
+from local.commands import dispatch, options, resync_progress, run_stack
 from local.commands.changes import changes
 from local.commands.settings import (
     PARAMETER_OF,
@@ -19,7 +21,10 @@ from local.commands.settings import (
     real_servers,
     with_stand_ins,
 )
+from local.machine import Product
+from local.resyncs import Look
 from scripts.sign_events import EVENTS
+from tests.page.fakes import finished, going_on
 
 CREDENTIALS = {"BITBUCKET_TOKEN": "t", "PORT_CLIENT_ID": "i", "PORT_CLIENT_SECRET": "s"}
 
@@ -42,6 +47,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
 
     assert (chosen.gateway_port, chosen.page_port, chosen.time_scale) == (3000, 3001, 1.0)
     assert (chosen.keep, chosen.reset, chosen.keep_running, chosen.exit) == (None, False, False, False)
+    assert chosen.resync_every == 0
 
 
 def test_keep_takes_a_folder_or_its_own() -> None:
@@ -57,6 +63,13 @@ def test_keep_takes_a_folder_or_its_own() -> None:
         ["--time-scale", "nan"],
         ["--time-scale", "fast"],
         ["--keep-running", "--exit"],
+        ["--resync-every", "0"],
+        ["--resync-every", "-5"],
+        ["--resync-every", "1h"],
+        ["--resync-every", "s"],
+        ["--resync-every", ""],
+        ["--resync-every", "1.5m"],
+        ["--resync-every"],
         ["invoke"],
         ["invoke", "--product", "github", "a.json"],
         ["stop"],
@@ -76,6 +89,11 @@ def test_the_help_names_both_commands(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert end.value.code == 0
     assert {"run", "invoke"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300)])
+def test_resyncs_come_every_so_many_seconds_or_minutes(text: str, seconds: float) -> None:
+    assert options.parse(["--resync-every", text]).resync_every == seconds
 
 
 @pytest.mark.parametrize(
@@ -129,6 +147,75 @@ def test_a_missing_credential_is_named(missing: str) -> None:
 
     with pytest.raises(SettingsError, match=f"^Set {missing} too"):
         real_servers(given)
+
+
+# --- resyncs in the terminal -----------------------------------------------------------------------------------------
+
+
+class Scripted:
+    """Resyncs that are a step further at every look, and stay at the last."""
+
+    def __init__(self, product: Product, *looks: Look) -> None:
+        self.product = product
+        self._looks = list(looks)
+
+    def look(self) -> Look:
+        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+
+    def start(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+
+def followed(*resyncs: Scripted, terminal: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=160, force_terminal=terminal, highlight=False)
+    resync_progress.follow(resyncs, console, threading.Event())
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_each_phase_of_a_resync_is_a_line_and_the_end_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resync_progress, "LOOK_EVERY", 0.0)
+    done = Look(last=finished(project={"listed": 2, "created": 2}, user={"listed": 1, "unchanged": 1}))
+    cloud = Scripted("cloud", going_on(), going_on(), going_on("port"), done)
+
+    assert followed(cloud).splitlines() == [
+        "  Bitbucket Cloud: listing what Bitbucket has",
+        "  Bitbucket Cloud: comparing with Port",
+        "Resync of Bitbucket Cloud: complete in 3.1 s, with 12 requests to Bitbucket and 1 to Port",
+        "  2 projects, 1 user; 2 created, 1 unchanged",
+    ]
+
+
+def test_on_a_terminal_the_progress_of_every_stack_is_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resync_progress, "LOOK_EVERY", 0.0)
+    cloud = Scripted("cloud", going_on(jobs=3, project={"listed": 2}), Look(last=finished()))
+    server = Scripted("server", Look(), going_on(jobs=1), Look(last=finished("partial")))
+
+    said = followed(cloud, server, terminal=True)
+
+    assert "Resync of Bitbucket Cloud" in said
+    assert "listing what Bitbucket has, 3 jobs open" in said
+    assert "2 projects" in said
+    assert "Resync of Bitbucket Data Center" in said
+    assert said.rstrip().endswith("nothing listed yet; nothing changed")
+
+
+def test_what_failed_in_a_resync_is_told_word_for_word() -> None:
+    failures = [{"kind": "repository", "what": "repository#[red]a", "reason": "[bold]403"}]
+
+    said = followed(Scripted("cloud", Look(last=finished("partial", failures=failures))))
+
+    assert "Bitbucket Cloud: partial" in said
+    assert "  repository#[red]a: [bold]403" in said.splitlines()
+
+
+def test_who_is_told_to_stop_waits_for_no_resync() -> None:
+    stopping = threading.Event()
+    stopping.set()
+    endless = Scripted("cloud", going_on())
+
+    resync_progress.wait([endless], stopping)
+    resync_progress.follow([endless], Console(file=io.StringIO()), stopping)
 
 
 # --- what cannot be done ---------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,12 +70,19 @@ def test_it_is_built_for_the_interpreter_in_use(source: Path) -> None:
     assert (layer("Tried", source) / "python/for.txt").read_text().split() == ["native", sys.executable]
 
 
-def test_only_the_last_editions_are_kept(source: Path) -> None:
-    made = []
-    for number in range(layers.KEPT + 2):
+def test_the_last_editions_are_kept_and_all_that_were_in_use_within_a_day(source: Path) -> None:
+    def edition(number: int) -> Path:
         (source / "words.txt").write_text(str(number))
-        made.append(layer("Tried", source))
-    assert [one.exists() for one in made] == [False, False, *[True] * layers.KEPT]
+        return layer("Tried", source)
+
+    made = [edition(number) for number in range(layers.KEPT + 2)]
+    assert all(one.exists() for one in made), "somebody may run on them"
+    for number, one in enumerate(made):
+        moment = time.time() - layers.IN_USE_SECONDS - 1000 + number
+        os.utime(one, (moment, moment))
+    assert edition(0) == made[0], "and from now on it is in use again"
+    made.append(edition(len(made)))
+    assert [one.exists() for one in made] == [True, False, False, False, True, True]
 
 
 def test_a_build_that_fails_says_so_and_leaves_nothing_that_could_be_used(source: Path) -> None:
@@ -104,9 +113,22 @@ def test_the_package_layer_holds_the_package_and_its_mappings_as_json() -> None:
     package = layer("BitbucketPortLayer", ROOT / "layers/bitbucket_port") / "python/bitbucket_port"
     original = ROOT / "layers/bitbucket_port/bitbucket_port"
     sources = {path.relative_to(original) for path in original.rglob("*.py")}
-    assert {path.relative_to(package) for path in package.rglob("*.py")} == sources
+    command_line = {path for path in sources if path.parts[0] in ("cli", "__main__.py") or path.name == "sqlite.py"}
+    assert {path.relative_to(package) for path in package.rglob("*.py")} == sources - command_line
+    assert command_line
     for mapping in (ROOT / "mappings").glob("*/*.yaml"):
         json.loads((package / "mappings" / mapping.parent.name / f"{mapping.stem}.json").read_text(encoding="utf-8"))
+
+
+def test_of_awss_services_those_are_described_that_the_package_has_clients_of() -> None:
+    data = layer("DependenciesLayer", ROOT / "layers/dependencies") / "python/botocore/data"
+    package = ROOT / "layers/bitbucket_port/bitbucket_port"
+    used = [
+        re.findall(r'boto3\.client\("(\w+)"', path.read_text(encoding="utf-8"))
+        for path in package.rglob("*.py")
+        if "cli" not in path.relative_to(package).parts
+    ]
+    assert {path.name for path in data.iterdir() if path.is_dir()} == {name for names in used for name in names}
 
 
 @pytest.mark.parametrize("logical_id", ["DependenciesLayer", "BitbucketPortLayer"])

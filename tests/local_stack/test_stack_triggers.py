@@ -109,3 +109,22 @@ def test_a_schedules_role_has_to_trust_the_scheduler(moto: Moto) -> None:
     given["SchedulerRole"] = role(allow("lambda:InvokeFunction", "*"))
     with pytest.raises(ValueError, match=r"cannot be assumed by scheduler\.amazonaws\.com"):
         stack(moto, given).create()
+
+
+def for_account(account: Any) -> dict[str, Resource]:
+    """The resources with a schedule whose role may be taken on for one account only."""
+    given = scheduled()
+    statement = given["SchedulerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    return given
+
+
+def test_a_schedules_role_may_trust_the_scheduler_for_the_own_account_only(make: Make) -> None:
+    deployed = make(for_account({"Ref": "AWS::AccountId"}))
+    deployed.pass_time(60)
+    assert said(deployed, "Echo", "event") == [{"by": "schedule"}]
+
+
+def test_a_schedules_role_for_another_account_is_not_understood(moto: Moto) -> None:
+    with pytest.raises(NotImplementedError, match="SchedulerRole: only plain trust in services"):
+        stack(moto, for_account("999999999999")).create()

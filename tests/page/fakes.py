@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from bitbucket_port.resync.report import merged, whole
+from bitbucket_port.resync.store import Phase, Run, Status
 from local.page import Page
+from local.resyncs import RUNNING, Due, Look, RefusedError
 from local.standins.port import PortStandIn
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
@@ -140,3 +143,48 @@ class Demo:
     ) -> None:
         relations = {"project": project} if project else {}
         self.port.put_entity("repository", identifier, title=title, properties=dict(given), relations=relations)
+
+
+@dataclass
+class FakeResyncs:
+    """Resyncs that are as they are put; ``start`` begins one that goes on until it is put otherwise."""
+
+    product: Literal["cloud", "server"]
+    now: Look = field(default_factory=Look)
+    refusal: str = ""
+    started: list[str] = field(default_factory=list)
+
+    def look(self) -> Look:
+        return self.now
+
+    def start(self, reason: str) -> None:
+        if refusal := self.refusal or self.now.refusal:
+            raise RefusedError(refusal)
+        self.started.append(reason)
+        self.now = going_on()
+
+
+def going_on(
+    phase: Phase = "listing",
+    *,
+    jobs: int = 2,
+    last: dict[str, Any] | None = None,
+    due: Due | None = None,
+    **kinds: dict[str, int],
+) -> Look:
+    """A full run that began at noon; ``kinds`` with underscores are what its jobs counted so far."""
+    run = Run("1-a", "full", 1, phase, "hash", started=NOON, reason="asked for", until=NOON + 1800)
+    return Look(run, jobs, merged([{"kinds": _named(kinds)}]), last, due=due, refusal=RUNNING)
+
+
+def finished(
+    status: Status = "complete", *, failures: list[dict[str, str]] | None = None, **kinds: dict[str, int]
+) -> dict[str, Any]:
+    """The report of a full run that began at noon."""
+    run = Run("1-a", "full", 1, "report", "hash", started=NOON, reason="asked for", until=NOON + 1800)
+    part = {"kinds": _named(kinds), "failures": failures or [], "requests": {"bitbucket": 12, "port": 1}}
+    return {**whole(run, [part], {}, at=NOON + 3.1), "status": status}
+
+
+def _named(kinds: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {kind.replace("_", "-"): counts for kind, counts in kinds.items()}

@@ -30,7 +30,11 @@ def connect(port: PortStandIn) -> Connect:
     """Makes clients; by default with the right secret, a minute of time, and no pauses between attempts."""
 
     def make(
-        secret: Callable[[], str] = lambda: SECRET, *, identifier: str = "orchard", seconds: float = 60
+        secret: Callable[[], str] = lambda: SECRET,
+        *,
+        identifier: str = "orchard",
+        seconds: float = 60,
+        installation: str = "",
     ) -> PortClient:
         return PortClient(
             port.url,
@@ -39,6 +43,7 @@ def connect(port: PortStandIn) -> Connect:
             integration_type="bitbucket-cloud",
             integration_identifier=identifier,
             version="1.2.3",
+            installation=installation,
             deadline=Deadline.after(seconds),
             sleep=lambda _: None,
         )

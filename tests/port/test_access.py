@@ -178,3 +178,10 @@ def test_an_identifier_no_header_can_hold_is_refused() -> None:
             version="1",
             deadline=Deadline.after(60),
         )
+
+
+def test_the_users_addresses_are_told_in_one_request(port: PortStandIn, client: PortClient) -> None:
+    assert client.user_emails() == []
+    port.user_emails = ["ann@example.com", "ben@example.com"]
+    assert client.user_emails() == ["ann@example.com", "ben@example.com"]
+    assert client.requests == 2

@@ -66,8 +66,10 @@ def test_renaming_what_is_not_there_is_told_apart_from_a_missing_relation(
 
 def test_a_rename_leaves_out_what_the_blueprint_does_not_have(port: PortStandIn, client: PortClient) -> None:
     write(client, repository("old"))
-    client.rename(OLD, repository("new", size=2, colour="red"), create_missing=True)
+    written = client.rename(OLD, repository("new", size=2, colour="red"), create_missing=True)
     assert port.entities("repository")["new"]["properties"] == {"size": 2}
+    assert written.trimmed == ("properties.colour",)
+    assert written.sent == repository("new", size=2)
 
 
 def test_an_entity_does_not_move_to_another_blueprint(client: PortClient) -> None:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
-from bitbucket_port.catalog.items import Facts, Guard, ObjectItem
+from bitbucket_port.catalog.items import Commit, Facts, Granted, Guard, ObjectItem
 from bitbucket_port.catalog.outside import Reading, Writer
 from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.catalog.settle import WriteOptions
-from bitbucket_port.errors import ForbiddenError, NotFoundError, TransientError
+from bitbucket_port.errors import ForbiddenError, NotFoundError, StillThereError, TransientError
 from bitbucket_port.mapping.model import Mapped
-from bitbucket_port.objects import Address, Entity, JsonObject, Kind, SourceKey
+from bitbucket_port.objects import Address, Entity, EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.resync.children import LOOKS_AT_BLOCKED, ChildrenWorker, ListedPage, Progress
 from bitbucket_port.resync.jobs import ChildrenJob
+from bitbucket_port.resync.leftovers import Leftovers
 from bitbucket_port.webhooks.change import Change
 from tests.catalog.rig import TABLE, MemoryPort
 
@@ -47,6 +49,9 @@ class Mapper:
     def payload_gaps(self, kind: Kind, obj: JsonObject) -> list[str]:
         return []
 
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: object) -> Mapped:
+        return self.map(kind, obj, ask=ask)
+
 
 @dataclass
 class World:
@@ -62,6 +67,7 @@ class World:
     reads: list[int] = field(default_factory=list)
     jobs: list[ChildrenJob] = field(default_factory=list)
     time_left: bool = True
+    needed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.port = MemoryPort()
@@ -113,8 +119,8 @@ class World:
             [PageEntry(self.key(number), self.reading(self.key(number), number)) for number in self.open_ones], self.now
         )
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
-        self.jobs.append(ChildrenJob("follow", container, before, after, self.now))
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
+        self.jobs.append(ChildrenJob("follow", container, before, after, self.now, left=tuple(left)))
 
     def rewrite(self, key: SourceKey) -> None:
         self.jobs.append(ChildrenJob("rewrite", key, Facts(), Facts(), self.now))
@@ -143,7 +149,15 @@ class World:
             ledger=self.ledger,
             applier=self.applier,
             lister=self,
+            leftovers=Leftovers(
+                ledger=self.ledger,
+                ours=self.port.ours,
+                spared=lambda blueprint, names: {name: "it is needed" for name in names if name in self.needed},
+                delete=partial(self.port.delete, delete_dependents=False),
+                rewrite=self.applier.rewrite,
+            ),
             time_left=lambda: self.time_left,
+            clock=lambda: self.now,
         )
 
     def held(self, kind: str) -> set[str]:
@@ -224,6 +238,51 @@ def test_when_the_time_is_up_the_rest_is_left_for_another_turn(world: World) -> 
     assert world.held("pull-request") == {"acme/new/1", "acme/new/2", "acme/new/3"}
 
 
+def old_name(world: World, job: ChildrenJob) -> EntityKey:
+    """The repository's entity of before, there again."""
+    (key,) = job.left
+    world.port.entities[key] = {"identifier": key.identifier}
+    return key
+
+
+def test_what_is_created_again_by_the_old_name_goes_when_all_children_have_followed(world: World) -> None:
+    job = renamed(world, 2, still_open=1)
+    old = old_name(world, job)
+    world.broken = {2: TransientError("Bitbucket answered 500")}
+    world.worker().run(job)
+    assert old in world.port.entities
+    world.broken = {}
+    assert world.worker().run(job).finished
+    assert old not in world.port.entities
+    assert world.held("repository") == {"acme/new/0"}
+
+
+def test_whoever_writes_by_the_old_name_is_waited_for(world: World) -> None:
+    job = renamed(world, 1, still_open=1)
+    late = world.item(world.key(9))
+    granted = world.ledger.take_lease(late, "t", now=world.now, until=world.now + 60, guard=Guard())
+    assert isinstance(granted, Granted)
+    progress = world.worker().run(job)
+    assert not progress.finished
+    assert progress.delay > 0
+    old = old_name(world, job)
+    world.ledger.release(late.key, "t", dirty=False)
+    assert world.worker().run(job.continued()).finished
+    assert old not in world.port.entities
+
+
+def test_the_old_name_stays_where_somebody_has_it_or_needs_it(world: World) -> None:
+    job = renamed(world, 1, still_open=1)
+    old = old_name(world, job)
+    world.needed = {old.identifier}
+    assert world.worker().run(job).finished
+    assert old in world.port.entities
+    world.needed = set()
+    world.ledger.join(old, SourceKey("repository", world.repository.container, "another"), now=world.now)
+    assert world.worker().run(job).finished
+    assert old in world.port.entities
+
+
 def deleted(world: World, count: int) -> ChildrenJob:
     world.fill(count, still_open=count)
     world.gone = True
@@ -248,14 +307,48 @@ def test_a_container_that_came_back_keeps_its_children(world: World) -> None:
     assert world.held("pull-request") == {"acme/old/1", "acme/old/2"}
 
 
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_container_is_asked_for_again_when_something_below_is_heard_of(world: World, *, is_back: bool) -> None:
+    job = deleted(world, 2)
+    payload = {"name": world.name, "id": 1, "title": "Told"}
+    told = Change("pull-request", world.key(1), "upsert", Address(), 2_000_123, None, world.now + 1, payload)
+    world.wait(1)
+    world.applier.apply(told)
+    world.gone = not is_back  # It was missing for a moment only, or the event was late.
+    world.wait(10)
+    world.jobs.clear()
+    while isinstance(world.worker().run(job).failed, StillThereError):
+        world.wait(61)
+    for ordered in world.jobs:
+        assert world.worker().run(ordered).finished
+    assert world.held("pull-request") == ({"acme/old/1", "acme/old/2"} if is_back else set())
+    assert world.held("repository") == ({"acme/old/0"} if is_back else set())
+
+
+def test_a_container_that_comes_back_brings_back_what_went_with_it(world: World) -> None:
+    job = deleted(world, 2)
+    assert world.worker().run(job).finished
+    assert world.port.entities == {}
+    world.gone = False
+    world.jobs.clear()
+    world.wait(10)
+    world.hint(world.repository)
+    (back,) = world.jobs
+    assert world.worker().run(back).finished
+    assert world.held("pull-request") == {"acme/old/1", "acme/old/2"}
+
+
 def test_a_job_that_is_ahead_of_who_ordered_it_waits(world: World) -> None:
     world.fill(1, still_open=1)
     item = world.item(world.repository)
     world.ledger.take_lease(item, "t", now=world.now, until=world.now + 60, guard=Guard())
     facts = replace(item.facts, gone=True)
-    progress = world.worker().run(ChildrenJob("remove", world.repository, facts, facts, world.now, 7))
+    job = ChildrenJob("remove", world.repository, facts, facts, world.now, 7)
+    progress = world.worker().run(job)
     assert not progress.finished
     assert progress.delay > 0
+    world.wait(61)  # Whoever ordered it is dead, and his own message comes back.
+    assert world.worker().run(job).finished
     assert world.held("pull-request") == {"acme/old/1"}
 
 
@@ -299,6 +392,30 @@ def test_a_rename_that_port_could_not_do_at_first_is_still_a_rename(
     assert world.worker().run(job).finished
     assert world.held("pull-request") == {"acme/new/1"}
     assert world.port.entities[replace(old, identifier="acme/new/1")]["owner"] == "somebody who is not in the mapping"
+
+
+def test_a_project_that_is_gone_takes_no_repository_that_is_elsewhere_now(world: World) -> None:
+    """Bitbucket deletes no project that has repositories; nobody told that this one was moved out before."""
+    project = SourceKey("project", world.repository.container, "7")
+    world.hint(world.repository)
+    world.wait(120)
+    world.reads.clear()
+    facts = Facts(Address(project="PAY"), full_name="PAY", project="PAY", gone=True)
+    item = world.item(project)
+    granted = world.ledger.take_lease(item, "t", now=world.now, until=world.now + 60, guard=Guard())
+    assert isinstance(granted, Granted)
+    world.ledger.commit(project, "t", Commit({}, None, world.now, 0.0, 0.0, facts), now=world.now)
+    progress = world.worker().run(ChildrenJob("remove", project, facts, facts, world.now))
+    assert (progress.finished, world.reads) == (True, [0])
+    assert "its own entity stays" in progress.problems[-1]
+    assert world.held("repository") == {"acme/old/0"}
+    world.gone = True
+    world.wait(120)
+    job = ChildrenJob("remove", project, facts, facts, world.now)
+    assert isinstance(world.worker().run(job).failed, StillThereError)
+    world.wait(61)
+    assert world.worker().run(job).finished
+    assert world.held("repository") == set()
 
 
 @pytest.mark.parametrize(("waits", "longest"), [((5, 90, 61), 90), ((5, None, 90), None), ((None, 5), None)])

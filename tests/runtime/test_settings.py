@@ -47,6 +47,10 @@ def test_every_missing_variable_is_named_in_one_error() -> None:
         ("BITBUCKET_PRODUCT", "gitlab", "cloud, server"),
         ("BITBUCKET_API", "some", "full, none"),
         ("MAPPING_PRESET", "mine", "default, ocean"),
+        ("SCHEDULED_RESYNC_INTERVAL", "6h", "a number of minutes"),
+        ("SCHEDULED_RESYNC_INTERVAL", "-1", "0 for never"),
+        ("LIST_INTERVAL", "nan", "a number of minutes"),
+        ("LIST_INTERVAL", "inf", "a number of minutes"),
         ("BITBUCKET_URL", "git.example.com", "https://host"),
         ("BITBUCKET_URL", "https://git.example.com/rest/api/1.0", "leave that part out"),
     ],
@@ -61,6 +65,25 @@ def test_one_secret_with_both_credentials_stands_for_the_other_two() -> None:
     without = {name: value for name, value in CLOUD.items() if not name.endswith("SECRET_ARN")}
     settings = Settings.from_environment({**without, "CREDENTIALS_SECRET_ARN": "arn:both"})
     assert settings.credentials_secret == "arn:both"
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "full", "listing"),
+    [
+        (CLOUD, {}, 360, 60),
+        (SERVER, {}, 360, 15),
+        (SERVER, {"LIST_INTERVAL": "auto"}, 360, 15),
+        (CLOUD, {"LIST_INTERVAL": " ", "SCHEDULED_RESYNC_INTERVAL": "720"}, 720, 60),
+        (CLOUD, {"LIST_INTERVAL": "5", "SCHEDULED_RESYNC_INTERVAL": "0"}, 0, 5),
+        (SERVER, {"LIST_INTERVAL": "0"}, 360, 0),
+    ],
+)
+def test_data_center_is_listed_more_often_since_it_tells_less(
+    environment: dict[str, str], given: dict[str, str], full: float, listing: float
+) -> None:
+    settings = Settings.from_environment({**environment, **given})
+
+    assert (settings.scheduled_resync_interval, settings.list_interval) == (full, listing)
 
 
 def test_webhook_only_mode_needs_no_token_of_bitbucket() -> None:

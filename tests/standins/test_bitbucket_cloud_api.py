@@ -205,3 +205,13 @@ def test_paths_can_be_forbidden_and_failures_planned(bitbucket: BitbucketCloudSt
         assert ask(bitbucket, f"{LEDGER}/pullrequests").status_code == 200
     finally:
         bitbucket.forbidden.clear()
+
+
+def test_addresses_are_told_only_of_members_asked_for_by_theirs(bitbucket: BitbucketCloudStandIn) -> None:
+    members = "/workspaces/northwind/members"
+    assert all("email" not in one["user"] for one in read(bitbucket, members, fields="+values.user.email")["values"])
+    ann = bitbucket.world.users[1]
+    found = read(bitbucket, f"{members}/{ann.uuid}", fields="+user.email")
+    assert found["user"]["uuid"] == ann.uuid
+    assert "email" not in found["user"]
+    assert ask(bitbucket, f"{members}/{{nobody}}").status_code == 404

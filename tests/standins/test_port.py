@@ -118,6 +118,11 @@ def test_asking_again_gives_the_same_active_token(port: PortStandIn) -> None:
         ),
         ("POST", "/blueprints/fruit/entities/search", {"limit": 1001}, {}, 422),
         ("POST", "/blueprints/fruit/entities/search", {"limit": 0}, {}, 422),
+        ("POST", "/blueprints/fruit/entities/search", {"include": ["$identifier", "taste"]}, {}, 422),
+        ("POST", "/blueprints/fruit/entities/search", {"include": ["identifier"]}, {}, 422),
+        ("POST", "/blueprints/none/entities/search", {}, {}, 404),
+        ("PATCH", "/integration/none/resync-state", {"status": "running"}, {}, 404),
+        ("PATCH", "/integration/none/resync-state", {"status": "resting"}, {}, 422),
         ("POST", "/entities/search", {"rules": []}, {}, 422),
         (
             "POST",
@@ -284,6 +289,44 @@ def test_searching_a_blueprint_goes_page_by_page(port: PortStandIn, call: Caller
         body = {**body, "from": answer["next"]}
     assert seen == ["f1", "f2", "f3", "f4"]
     assert call("GET", "/blueprints/fruit/entities-count").json()["count"] == 5
+
+
+def test_pages_of_a_search_go_on_where_they_ended_though_entities_come_and_go(port: PortStandIn, call: Caller) -> None:
+    for name in "bdfhj":
+        port.put_entity("fruit", name)
+    path, body = "/blueprints/fruit/entities/search", {"limit": 2, "include": ["$identifier", "weight"]}
+    first = call("POST", path, body).json()
+    port.remove_entity("fruit", "d")
+    port.remove_entity("fruit", "h")
+    for name in "ace":
+        port.put_entity("fruit", name, properties={"weight": 1})
+    second = call("POST", path, {**body, "from": first["next"]}).json()
+    assert second["entities"] == [{"identifier": "e", "properties": {"weight": 1}}, {"identifier": "f"}]
+    third = call("POST", path, {**body, "from": second["next"]}).json()
+    assert ([one["identifier"] for one in third["entities"]], "next" in third) == (["j"], False)
+
+
+def test_a_renamed_entity_has_its_new_place_in_a_listing(port: PortStandIn, call: Caller) -> None:
+    for name in "abc":
+        port.put_entity("fruit", name)
+    assert call("PATCH", "/blueprints/fruit/entities/a", {"identifier": "z"}).status_code == 200
+    assert list(port.entities("fruit")) == ["b", "c", "z"]
+    other = PortStandIn("client", "secret")
+    other.recall(port.memory())
+    assert list(other.entities("fruit")) == ["b", "c", "z"]
+
+
+def test_an_integration_remembers_what_it_was_told_of_its_resync(port: PortStandIn, call: Caller) -> None:
+    port.put_integration("orchard")
+    path = "/integration/orchard/resync-state"
+    assert call("PATCH", path, {"status": "running", "lastResyncStart": "t1", "lastResyncEnd": None}).status_code == 200
+    answer = call("PATCH", path, {"status": "completed", "lastResyncEnd": "t2"}).json()
+    assert answer["integration"]["resyncState"] == port.resync_states["orchard"][-1]
+    assert port.resync_states["orchard"][-1] == {
+        "status": "completed",
+        "lastResyncStart": "t1",
+        "lastResyncEnd": "t2",
+    }
 
 
 def test_related_entities_are_found_in_both_directions(port: PortStandIn, call: Caller) -> None:

@@ -18,8 +18,9 @@ from xml.sax.saxutils import escape
 
 from samtranslator.yaml_helper import yaml_parse
 
+from local.account import ACCOUNT
 from local.rules import broken
-from local.template import ACCOUNT, values_of
+from local.template import values_of
 
 BUCKET = "deployments-of-this-account"
 # The stack in which the SAM CLI keeps its bucket; here it was made by an earlier deployment.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from bitbucket_port.settings import Settings
 from scripts.sam_template import REGION, TEMPLATE, Template, functions, translate
 from tests.template.cloudformation import resources
 
@@ -21,6 +24,7 @@ OWN_QUEUE = {
     "PullRequestProcess": "PULL_REQUEST_QUEUE_URL",
     "ResyncWorker": "RESYNC_JOBS_QUEUE_URL",
 }
+START = "ResyncStart"
 EVERYWHERE = {"BITBUCKET_PRODUCT", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
 RECEIVE = EVERYWHERE | {
     "WEBHOOK_SECRET_ARN",
@@ -49,11 +53,27 @@ CONSUME = EVERYWHERE | {
 }
 
 
-def test_there_is_a_receive_and_a_process_per_family_one_more_receive_and_a_worker(template: Template) -> None:
-    assert set(functions(template)) == set(ROUTES) | set(OWN_QUEUE)
+BEGIN = EVERYWHERE | {
+    "BITBUCKET_WORKSPACE",
+    "BITBUCKET_URL",
+    "BITBUCKET_API",
+    "BITBUCKET_TOKEN_SECRET_ARN",
+    "PORT_CLIENT_ID",
+    "PORT_CLIENT_SECRET_SECRET_ARN",
+    "CREDENTIALS_SECRET_ARN",
+    "INTEGRATION_IDENTIFIER",
+    "MAPPING_PRESET",
+    "LEDGER_TABLE",
+    "RESYNC_JOBS_QUEUE_URL",
+}
+INTERVALS = {"SCHEDULED_RESYNC_INTERVAL": "ScheduledResyncInterval", "LIST_INTERVAL": "ListInterval"}
 
 
-@pytest.mark.parametrize("name", [*ROUTES, *OWN_QUEUE])
+def test_there_is_a_receive_and_a_process_per_family_one_more_receive_and_two_for_resyncs(template: Template) -> None:
+    assert set(functions(template)) == set(ROUTES) | set(OWN_QUEUE) | {START}
+
+
+@pytest.mark.parametrize("name", [*ROUTES, *OWN_QUEUE, START])
 def test_the_handler_named_in_the_template_exists(template: Template, name: str) -> None:
     function = functions(template)[name]
     module, handler = function["Handler"].split(".")
@@ -77,8 +97,34 @@ def test_process_and_worker_know_their_own_queue_and_not_the_webhook_secret(temp
     variables = functions(template)[name]["Environment"]["Variables"]
     queue = functions(template)[name]["Events"]["Queue"]["Properties"]["Queue"]["Fn::GetAtt"][0]
 
-    assert set(variables) == CONSUME | {OWN_QUEUE[name]}
+    more = set(INTERVALS) if name == "ResyncWorker" else set()
+    assert set(variables) == CONSUME | more | {OWN_QUEUE[name]}
     assert variables[OWN_QUEUE[name]] == {"Ref": queue}
+
+
+def test_what_begins_resyncs_knows_when_they_are_due_and_no_proxy(template: Template) -> None:
+    variables = functions(template)[START]["Environment"]["Variables"]
+
+    assert set(variables) == BEGIN | set(INTERVALS)
+    assert {name: variables[name] for name in INTERVALS} == {name: {"Ref": ref} for name, ref in INTERVALS.items()}
+
+
+@pytest.mark.parametrize("given", [{}, {"BitbucketProduct": "server", "BitbucketUrl": "https://git.example.com"}])
+def test_the_environment_of_every_function_that_has_settings_is_read_without_complaint(
+    template: Template, given: dict[str, str]
+) -> None:
+    deployed = resources(template, {"BitbucketWorkspace": "acme", **given})
+    product: str = given.get("BitbucketProduct", "cloud")
+    for name in (*OWN_QUEUE, START):
+        variables = deployed[name]["Properties"]["Environment"]["Variables"] | {"BITBUCKET_PRODUCT": product}
+        settings = Settings.from_environment({key: value_of(value) for key, value in variables.items()})
+        if set(INTERVALS) <= set(variables):
+            assert (settings.scheduled_resync_interval, settings.list_interval) == (360, 15 if given else 60)
+
+
+def value_of(value: Any) -> str:
+    """What stands for a reference to a resource: its name."""
+    return value if isinstance(value, str) else str(next(iter(value.values())))
 
 
 def test_an_existing_secret_takes_the_place_of_the_stored_ones(template: Template) -> None:
@@ -99,6 +145,7 @@ def test_time_memory_runtime_and_processor(template: Template) -> None:
     assert {name: function["Timeout"] for name, function in deployed.items()} == {
         **dict.fromkeys(ROUTES, 10),
         **dict.fromkeys(OWN_QUEUE, 30),
+        START: 30,
         "ResyncWorker": 300,
     }
     for function in deployed.values():
@@ -111,6 +158,36 @@ def test_time_memory_runtime_and_processor(template: Template) -> None:
 def test_only_the_worker_may_feed_its_own_queue(template: Template) -> None:
     assert {name for name, function in functions(template).items() if "RecursiveLoop" in function} == {"ResyncWorker"}
     assert functions(template)["ResyncWorker"]["RecursiveLoop"] == "Allow"
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        ({}, "ENABLED"),
+        ({"ScheduledResyncInterval": "0"}, "ENABLED"),
+        ({"ListInterval": "0"}, "ENABLED"),
+        ({"ListInterval": "5", "ScheduledResyncInterval": "0"}, "ENABLED"),
+        ({"ListInterval": "0", "ScheduledResyncInterval": "0"}, "DISABLED"),
+        ({"BitbucketApi": "none"}, "DISABLED"),
+        ({"BitbucketApi": "none", "ListInterval": "5"}, "DISABLED"),
+    ],
+)
+def test_a_tick_comes_every_minute_unless_nothing_is_ever_due(
+    template: Template, given: dict[str, str], state: str
+) -> None:
+    tick = resources(template, given)["ResyncTick"]["Properties"]
+
+    assert tick["State"] == state
+    assert tick["ScheduleExpression"] == "rate(1 minute)"
+    assert tick["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert tick["Target"]["Arn"] == {"Fn::GetAtt": [START, "Arn"]}
+
+
+def test_a_tick_that_could_not_be_handed_over_is_left_to_the_next(template: Template) -> None:
+    target = template["Resources"]["ResyncTick"]["Properties"]["Target"]
+
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+    assert "Input" not in target
 
 
 def test_what_receives_webhooks_never_joins_a_network(template: Template) -> None:

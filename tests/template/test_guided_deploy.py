@@ -40,6 +40,8 @@ EVERYTHING = {
     "IntegrationIdentifier": "acme+emea",
     "BitbucketApi": "full",
     "MappingPreset": "ocean",
+    "ScheduledResyncInterval": "720",
+    "ListInterval": "30",
     "ResyncConcurrency": "5",
     "AlarmEmail": "ops@example.com",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",

@@ -46,6 +46,8 @@ def test_the_settings_of_this_path_are_all_there(template: Template) -> None:
         "IntegrationIdentifier",
         "BitbucketApi",
         "MappingPreset",
+        "ScheduledResyncInterval",
+        "ListInterval",
         "ResyncConcurrency",
         "AlarmEmail",
         "AlarmTopicArn",
@@ -110,6 +112,7 @@ def test_a_rule_says_what_to_do(template: Template) -> None:
         ("BitbucketWorkspace", ["", "example-team", "{6e1f0f0e-0000-4000-8000-000000000001}"], ["a b", "bitbucket/x"]),
         ("VpcSubnetIds", ["", "subnet-0a1", "subnet-0a1,subnet-0b2"], ["subnet-0a1, subnet-0b2", "vpc-1"]),
         ("KmsKeyArn", [""], ["alias/mine", "arn:aws:kms:eu-west-1:111122223333:alias/mine"]),
+        ("ListInterval", ["auto", "0", "15", "60", "525600"], ["", "00", "015", "-1", "1.5", "15m", "Auto"]),
         ("AlarmEmail", ["", "ops@example.com"], ["ops"]),
     ],
 )

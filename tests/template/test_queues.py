@@ -90,7 +90,7 @@ def test_functions_take_one_message_at_a_time_and_report_it_by_itself(template: 
     sources = {
         name: function["Events"]["Queue"]["Properties"]
         for name, function in functions(template).items()
-        if "Queue" in function["Events"]
+        if "Queue" in function.get("Events", {})
     }
 
     assert {name: source["Queue"]["Fn::GetAtt"][0] for name, source in sources.items()} == {

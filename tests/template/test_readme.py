@@ -10,19 +10,24 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import requests
 
-from bitbucket_port import lambda_queue, lambda_receive
+from bitbucket_port import lambda_queue, lambda_receive, lambda_start, settings
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.lambda_receive import METRIC_OF_OUTCOME
 from bitbucket_port.objects import Product
+from bitbucket_port.resync import dynamodb, start, worker
+from bitbucket_port.resync.report import Count, whole
+from bitbucket_port.resync.store import Run, RunKind, Status
 from bitbucket_port.webhooks.event_keys import FAMILIES, KEYS, family_of
+from local import resync_words
 from local.commands import options, run_stack
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.bitbucket_server import BitbucketServerStandIn
+from local.workspace import furnish
 from scripts.sam_template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -271,6 +276,22 @@ def test_the_excerpt_shows_scenes_that_the_story_has() -> None:
     assert "Everything arrived; no queue holds anything." in runner
 
 
+@pytest.mark.parametrize("product", ["cloud", "server"])
+def test_the_excerpt_counts_what_the_workspace_of_the_stand_ins_holds(product: Product) -> None:
+    bitbucket = BitbucketCloudStandIn("acme", seed=1) if product == "cloud" else BitbucketServerStandIn(seed=1)
+    furnish(bitbucket.world)
+    world = bitbucket.world
+    pull_requests = [number for repository in world.repositories for number in repository.pull_requests]
+    counts = [len(some) for some in (world.projects, world.repositories, pull_requests, world.users)]
+    kinds = ("project", "repository", "pull-request", "user")
+    report = {"kinds": {kind: {"listed": n, "created": n} for kind, n in zip(kinds, counts, strict=True)}}
+
+    told = between("excerpt").split(f"Resync of {resync_words.title(product)}: complete in ", 1)[1].splitlines()
+
+    assert re.fullmatch(r"\d\.\d s, with \d+ requests to Bitbucket and \d+ to Port", told[0])
+    assert told[1] == f"  {resync_words.listed(report)}; {resync_words.changed(report)}"
+
+
 def test_metrics_that_are_named_are_counted() -> None:
     counted = set(METRIC_OF_OUTCOME.values())
     named = {name for text in TEXTS.values() for name in re.findall(r"`(Deliveries\w+|ConnectionTests)`", text)}
@@ -281,10 +302,12 @@ def test_metrics_that_are_named_are_counted() -> None:
 
 def logged_fields() -> set[str]:
     """Names of the fields in the log lines of all functions."""
-    sources = [inspect.getsource(module) for module in (lambda_receive, lambda_queue)]
+    modules = (lambda_receive, lambda_queue, lambda_start, worker)
+    sources = [inspect.getsource(module) for module in modules]
     quoted = {name for source in sources for name in re.findall(r'"([a-z_]+)":', source)}
     passed = {"error", "delivery_id", "event_key"}
-    return {field.name for field in dataclasses.fields(Outcome)} | quoted | passed | {"level", "message", "service"}
+    told = {*(field.name for field in dataclasses.fields(Outcome)), "new"} - {"created"}
+    return told | quoted | passed | {"level", "message", "service"}
 
 
 def iterate_fields(query: str) -> Iterator[str]:
@@ -292,7 +315,7 @@ def iterate_fields(query: str) -> Iterator[str]:
     without_texts = re.sub(r'"[^"]*"|/[^/\n]*/', "", query)
     for name in re.findall(r"@?[a-zA-Z_][\w.]*", without_texts):
         if not name.startswith("@") and name not in INSIGHTS_WORDS:
-            yield name.removesuffix(".0")
+            yield name.partition(".")[0]
 
 
 def test_queries_ask_for_fields_that_are_logged() -> None:
@@ -330,16 +353,64 @@ def test_messages_that_are_named_are_written_somewhere() -> None:
 
 def test_the_table_of_roles_names_every_statement_of_each_kind_of_role(template: Template) -> None:
     table = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").split("| Statement |", 1)[1].split("\n\n", 1)[0]
-    rows = [re.match(r"\| `(\w+)`.*\| (\S+) \| (\S+) \| (\S+) \|$", line) for line in table.splitlines()[2:]]
-    told = {row[1]: (row[2] == "yes", row[3] == "yes", row[4] == "yes") for row in rows if row}
+    rows = [re.match(r"\| `(\w+)`.*?((?: \| (?:yes|–)){5}) \|$", line) for line in table.splitlines()[2:]]
+    told = {row[1]: [column == "yes" for column in row[2].split(" | ")[1:]] for row in rows if row}
     roles = {name: r for name, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
 
-    kinds = ("ReceiveRole", "ProcessRole", "ResyncWorkerRole")
+    kinds = ("ReceiveRole", "ProcessRole", "ResyncWorkerRole", "ResyncStartRole", "ResyncTickRole")
     for name, role in roles.items():
         column = next(position for position, kind in enumerate(kinds) if name.endswith(kind))
         statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
         sids = {(one["Fn::If"][1] if "Fn::If" in one else one)["Sid"] for one in statements}
         assert sids == {sid for sid, columns in told.items() if columns[column]}, name
+
+
+# --- resyncs ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_a_report_names_what_a_report_tells_and_nothing_else() -> None:
+    table = OPERATIONS.split("<!-- report:start -->", 1)[1].split("<!-- report:end -->", 1)[0]
+    run = Run("1-a", "full", 1, "report", "hash", started=0.0, reason="interval", until=9.0)
+    report = whole(run, [], {}, at=1.0)
+    fields = {*report, *report["requests"], *get_args(Count), *get_args(RunKind), *get_args(Status), "status"}
+    blueprints = {"ours", "missing", "differing", "unclaimed", "blocked"}
+    package = ROOT / "layers" / "bitbucket_port" / "bitbucket_port" / "resync"
+    counting = "".join((package / name).read_text(encoding="utf-8") for name in ("portside.py", "sweep.py"))
+
+    named = set(re.findall(r"`([a-z_-]+)`", table))
+    assert named <= fields | blueprints
+    assert set(report) - {"run", "mapping"} <= named
+    assert set(get_args(Status)) <= named
+    assert all(f"{name}=" in counting for name in blueprints)
+
+
+def test_the_command_for_the_last_report_asks_where_reports_are_kept() -> None:
+    command = next(block for block in blocks(OPERATIONS, "sh") if "dynamodb query" in block)
+
+    assert f'"S": "{dynamodb._REPORTS}"' in command
+    assert "Items[0].report.S" in command
+
+
+def test_what_the_documents_say_of_intervals_is_what_holds(template: Template) -> None:
+    full = template["Parameters"]["ScheduledResyncInterval"]["Default"]
+
+    assert (full, dict(settings.LIST_INTERVAL)) == (settings.SCHEDULED_RESYNC_INTERVAL, {"cloud": 60, "server": 15})
+    assert "`ScheduledResyncInterval` (360 minutes)" in OPERATIONS
+    assert "`ListInterval` (60 minutes on Cloud, 15 on Data Center)" in OPERATIONS
+    assert "within two hours of its last sign of life" in OPERATIONS
+    assert start.LEASE_SECONDS == 2 * 3600
+    assert "fails twelve times" in OPERATIONS
+    assert worker.MOST_TRIES == 12
+
+
+def test_the_command_that_begins_a_resync_asks_for_what_the_function_understands(template: Template) -> None:
+    command = template["Outputs"]["ResyncCommand"]["Value"]["Fn::Sub"]
+    payload = json.loads(command.split("--payload '", 1)[1].split("'", 1)[0])
+
+    assert payload == {"resync": "full"}
+    assert set(payload.values()) <= set(get_args(RunKind))
+    assert 'sed \'s/"full"/"list"/\'' in OPERATIONS
+    assert [lambda_start._wanted({"resync": kind}) for kind in ("full", "list")] == ["full", "list"]
 
 
 # --- the shell -------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from tests.template.cloudformation import resources
 FAMILIES = ("Project", "Repository", "Push", "PullRequest")
 RECEIVERS = (*(f"{family}Receive" for family in FAMILIES), "WebhookReceive")
 CONSUMERS = (*(f"{family}Process" for family in FAMILIES), "ResyncWorker")
+START = "ResyncStart"
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
 EVERYTHING_OPTIONAL = {
@@ -90,7 +91,7 @@ def test_only_what_lambda_does_for_itself_is_allowed_on_every_resource(
 def test_every_function_has_a_role_of_its_own_which_only_lambda_can_take(template: Template) -> None:
     roles = {name: function["Role"][ATTRIBUTE] for name, function in functions(template).items()}
 
-    assert roles == {name: [f"{name}Role", "Arn"] for name in (*RECEIVERS, *CONSUMERS)}
+    assert roles == {name: [f"{name}Role", "Arn"] for name in (*RECEIVERS, *CONSUMERS, START)}
     for name in roles:
         trust = template["Resources"][f"{name}Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert trust == [
@@ -114,8 +115,43 @@ def test_receive_may_read_the_webhook_secret_and_fill_the_live_queues(template: 
     }
 
 
+def test_what_begins_a_resync_reads_no_secret_and_deletes_nothing(template: Template) -> None:
+    table = ("GetItem", "Query", "PutItem", "UpdateItem", "BatchWriteItem")
+    expected = {*((f"dynamodb:{action}", "Ledger") for action in table), ("sqs:SendMessage", "ResyncJobsQueue")}
+
+    assert grants(template, START) == expected
+    assert grants(template, START, CREDENTIALS) == expected
+
+
+def test_the_schedule_has_a_role_of_its_own_which_may_begin_resyncs_and_nothing_else(template: Template) -> None:
+    role = template["Resources"]["ResyncTickRole"]["Properties"]
+    (policy,) = role["Policies"]
+
+    assert template["Resources"]["ResyncTick"]["Properties"]["Target"]["RoleArn"] == {
+        ATTRIBUTE: ["ResyncTickRole", "Arn"]
+    }
+    assert policy["PolicyDocument"]["Statement"] == [
+        {
+            "Sid": "Tick",
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": {ATTRIBUTE: [START, "Arn"]},
+        }
+    ]
+    assert role["AssumeRolePolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "scheduler.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+        }
+    ]
+
+
 def consumer_grants(queue: str) -> set[tuple[str, str]]:
-    table = ("GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem")
+    table = ["GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem"]
+    if queue == "ResyncJobsQueue":
+        table += ["PutItem", "BatchWriteItem"]
     own_queue = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")
     return {
         *((f"dynamodb:{action}", "Ledger") for action in table),
@@ -137,7 +173,7 @@ def test_process_may_read_both_credentials_keep_the_ledger_and_order_jobs(templa
     }
 
 
-@pytest.mark.parametrize("function", (*RECEIVERS, *CONSUMERS))
+@pytest.mark.parametrize("function", (*RECEIVERS, *CONSUMERS, START))
 def test_a_key_a_certificate_and_a_network_add_just_what_they_need(template: Template, function: str) -> None:
     added = grants(template, function, EVERYTHING_OPTIONAL) - grants(template, function)
     network = {
@@ -151,6 +187,9 @@ def test_a_key_a_certificate_and_a_network_add_just_what_they_need(template: Tem
     if function in RECEIVERS:
         assert added == encryption
         assert network == set()
+    elif function == START:
+        assert added == encryption | {("kms:Encrypt", KEY), ("kms:DescribeKey", KEY)}
+        assert network == set()
     else:
         certificates = ("secretsmanager:GetSecretValue", EVERYTHING_OPTIONAL["CaBundleSecretArn"])
         assert added == encryption | {("kms:Encrypt", KEY), ("kms:DescribeKey", KEY), certificates}
@@ -161,5 +200,5 @@ def test_a_key_a_certificate_and_a_network_add_just_what_they_need(template: Tem
 def test_the_boundary_is_on_every_role_where_one_is_given(template: Template, given: dict[str, str]) -> None:
     roles = [r["Properties"] for r in resources(template, given).values() if r["Type"] == "AWS::IAM::Role"]
 
-    assert len(roles) == len(functions(template))
+    assert len(roles) == len(functions(template)) + 1
     assert {role.get("PermissionsBoundary") for role in roles} == {given.get("PermissionsBoundaryArn")}

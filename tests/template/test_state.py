@@ -68,7 +68,7 @@ def test_the_one_named_log_group_carries_the_stack_s_own_id(template: Template) 
 def test_no_partition_region_or_account_is_written_down(template: Template) -> None:
     for text in texts(template["Resources"]) + texts(template["Outputs"]):
         assert "arn:aws" not in text
-        assert "amazonaws.com" not in text or text == "lambda.amazonaws.com"
+        assert "amazonaws.com" not in text or text in ("lambda.amazonaws.com", "scheduler.amazonaws.com")
 
 
 def test_nothing_is_left_behind_to_be_paid_for(template: Template) -> None:
@@ -122,6 +122,14 @@ def test_the_outputs_tell_every_url_and_how_to_print_the_webhook_secret(template
     command = values["WebhookSecretCommand"]["Fn::Sub"]
     assert command.startswith("aws secretsmanager get-secret-value ")
     assert "--secret-id ${WebhookSecret}" in command
+
+
+def test_the_outputs_tell_how_to_begin_a_resync_by_hand(template: Template) -> None:
+    command = template["Outputs"]["ResyncCommand"]["Value"]["Fn::Sub"]
+
+    assert command.startswith("aws lambda invoke ")
+    assert "--function-name ${ResyncStart}" in command
+    assert """--payload '{"resync":"full"}'""" in command
 
 
 def test_the_access_log_tells_the_outcome_and_no_header_or_body(template: Template) -> None:

@@ -21,17 +21,29 @@ class TransientError(BitbucketPortError):
     ``retry_after`` is the number of seconds after which trying again makes sense; ``None`` leaves it to the caller.
     """
 
+    means_limit = True
+    """Whether naming a time says that we ask too often, and not that something is broken."""
+
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether this says that we ask too often: trying again then costs patience, but none of its tries."""
+        return self.means_limit and self.retry_after is not None
 
 
 class BusyError(TransientError):
     """Another writer holds the lease of this object or is deleting this entity."""
 
+    means_limit = False
+
 
 class StillThereError(TransientError):
     """The first of two looks that are needed before something missing counts as gone."""
+
+    means_limit = False
 
 
 class CredentialsRefusedError(TransientError):
@@ -39,6 +51,8 @@ class CredentialsRefusedError(TransientError):
 
     Transient, because a new secret mends it; nothing is sent with the same secret until then.
     """
+
+    means_limit = False
 
 
 class PermanentError(BitbucketPortError):

@@ -10,6 +10,7 @@ import json as jsonlib
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -95,6 +96,30 @@ class Response:
         return self.content.decode("utf-8-sig", errors="replace")
 
 
+def wait_told(headers: Mapping[str, str], status: int, now: float) -> float | None:
+    """Seconds until the server wants to hear from us again, capped; None when it does not say.
+
+    ``Retry-After`` is seconds or a date. ``X-RateLimit-Reset`` is seconds left on Bitbucket Cloud and a point in time
+    on Port; it counts only on a 429, because every good answer carries it too. ``headers`` must not mind upper case;
+    ``now`` in epoch seconds.
+    """
+    text = headers.get("retry-after")
+    if text is None and status == 429:
+        text = headers.get("x-ratelimit-reset")
+    if not text:
+        return None
+    try:
+        wait = float(text)
+    except ValueError:
+        try:
+            wait = parsedate_to_datetime(text).timestamp() - now
+        except ValueError:
+            return None
+    if _FIRST_EPOCH < wait < 10 * _FIRST_EPOCH:
+        wait -= now
+    return min(max(wait, 0.1), LONGEST_WAIT) if wait == wait else None  # noqa: PLR0124 - "nan" is a float too
+
+
 def path_of(*segments: str | int) -> str:
     """The segments as a URL path, each percent-encoded completely; refuses those a URL would swallow or climb with."""
     for segment in segments:
@@ -108,8 +133,10 @@ class HttpClient:
 
     ``headers`` is asked before every attempt, so that a rotated or refreshed credential takes effect in a retry.
     ``throttled`` is told of every 429 with the seconds the server wants us to wait (None: not said) and answers how
-    long to wait really; 0 means "another credential is in place, go on". ``deadline`` may be replaced at any time: one
-    client lives as long as its Lambda environment. ``sent`` counts requests on the wire.
+    long to wait really; 0 means "another credential is in place, go on". ``answered`` is told the headers and status of
+    every answer, before ``throttled`` is. ``deadline`` may be replaced at any time: one client lives as long as its
+    Lambda environment. ``sent`` counts requests on the wire. ``turn`` is entered for each from its first byte to the
+    last of its answer: several clients that share one are bound by it together.
     """
 
     def __init__(
@@ -122,7 +149,9 @@ class HttpClient:
         session: requests.Session | None = None,
         name: str,
         throttled: Callable[[float | None], float | None] | None = None,
+        answered: Callable[[Mapping[str, str], int], None] | None = None,
         verify: bool | str = True,
+        turn: AbstractContextManager[object] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -141,10 +170,12 @@ class HttpClient:
         self._headers = headers
         self._timeout = timeout
         self._throttled = throttled
+        self._answered = answered
         self._verify = verify
+        self._turn: AbstractContextManager[object] = turn or nullcontext()
         self._sleep = sleep
         self._now = now
-        self._session = session or _Session()
+        self._session = session or Session()
         # A session cookie of the server would go on authenticating after the credentials were changed.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -181,7 +212,7 @@ class HttpClient:
             error = self._error_of(method, url, response)
             if response.status < 400 or not isinstance(error, TransientError) or response.status == 401:
                 raise error
-            wait = self._wait_of(response)
+            wait = wait_told(response.headers, response.status, self._now())
             if response.status == 429:
                 wait = self._throttled(wait) if self._throttled else wait
                 if wait == 0 and retry:
@@ -216,21 +247,27 @@ class HttpClient:
         left = self.deadline.left()
         if left < SPARE_TIME:
             raise TransientError(f"no time left for asking {self.name}", retry_after=0)
-        self.sent += 1
         connect, read = self._timeout
+        headers = {"User-Agent": f"bitbucket-port/{__version__}"} | (self._headers() if self._headers else {})
+        self.sent += 1
         try:
-            with self._session.request(
-                method,
-                url,
-                params=params,
-                json=json,
-                headers={"User-Agent": f"bitbucket-port/{__version__}"} | (self._headers() if self._headers else {}),
-                auth=_keep_headers,
-                timeout=(min(connect, left), min(read, left)),
-                allow_redirects=False,
-                verify=self._verify,
-                stream=True,
-            ) as answer:
+            with (
+                self._turn,
+                self._session.request(
+                    method,
+                    url,
+                    params=params,
+                    json=json,
+                    headers=headers,
+                    auth=_keep_headers,
+                    timeout=(min(connect, left), min(read, left)),
+                    allow_redirects=False,
+                    verify=self._verify,
+                    stream=True,
+                ) as answer,
+            ):
+                if self._answered:
+                    self._answered(answer.headers, answer.status_code)
                 return Response(answer.status_code, answer.headers, self._body(answer), self.name)
         except requests.RequestException as error:
             raise _ConnectionTrouble.of(error, self.name) from None
@@ -267,28 +304,6 @@ class HttpClient:
         if seconds + SPARE_TIME > self.deadline.left():
             raise TransientError(why, retry_after=seconds)
         self._sleep(seconds)
-
-    def _wait_of(self, response: Response) -> float | None:
-        """Seconds until the server wants to hear from us again, capped; None when it does not say.
-
-        ``Retry-After`` is seconds or a date. ``X-RateLimit-Reset`` is seconds left on Bitbucket Cloud and a point in
-        time on Port; it counts only on a 429, because every good answer carries it too.
-        """
-        text = response.headers.get("retry-after")
-        if text is None and response.status == 429:
-            text = response.headers.get("x-ratelimit-reset")
-        if not text:
-            return None
-        try:
-            wait = float(text)
-        except ValueError:
-            try:
-                wait = parsedate_to_datetime(text).timestamp() - self._now()
-            except ValueError:
-                return None
-        if _FIRST_EPOCH < wait < 10 * _FIRST_EPOCH:
-            wait -= self._now()
-        return min(max(wait, 0.1), LONGEST_WAIT) if wait == wait else None  # noqa: PLR0124 - "nan" is a float too
 
     def _error_of(self, method: str, url: str, response: Response) -> BitbucketPortError:
         status = response.status
@@ -327,10 +342,23 @@ class _ConnectionTrouble(Exception):  # noqa: N818 - never leaves this module
         return cls(f"{name} cannot be reached: {type(error).__name__}", worth_retrying=worth)
 
 
-class _Session(requests.Session):
+class Session(requests.Session):
     """A session that leaves redirects alone: even when told not to follow them, requests prepares the next one, and
-    for that parses a hostile address and reads a body of any size.
+    for that parses a hostile address and reads a body of any size. And one that looks for a proxy and certificates in
+    the environment once for each server: requests does with every request, and that takes as long as sending it.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._surroundings: dict[tuple[str, str, object], Any] = {}
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """The same for all requests to a server: every one of them is sent with the same options."""
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc, verify)
+        if key not in self._surroundings:
+            self._surroundings[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        return self._surroundings[key]
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """No answer is a redirect to requests; ``HttpClient`` sees to them."""

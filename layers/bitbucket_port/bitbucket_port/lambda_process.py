@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -45,6 +44,5 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
 
 def report(outcome: Outcome) -> None:
     """One log line for one object; problems make it a warning."""
-    fields = {name: value for name, value in asdict(outcome).items() if value and name not in ("key", "parent")}
     log = logger.warning if outcome.problems else logger.info
-    log("%s %s", outcome.key, outcome.result, extra=fields)
+    log("%s %s", outcome.key, outcome.result, extra=outcome.log_fields())

@@ -39,11 +39,11 @@ def handle_messages(event: JsonObject, sqs: SQSClient, handle: Callable[[str], N
 
 
 def _handled(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) -> bool:
-    about = {"message_id": record["messageId"], "receives": _receives(record)}
+    about = {"message_id": record["messageId"], "receives": receives_of(record)}
     try:
         handle(record["body"])
     except TransientError as error:
-        wait = wait_seconds(error.retry_after, _receives(record))
+        wait = wait_seconds(error.retry_after, receives_of(record))
         logger.warning("tried again in %d s: %s", wait, error, extra={**about, "error": type(error).__name__})
         _hide(record, sqs, wait)
         return False
@@ -55,12 +55,12 @@ def _handled(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) 
         return True
     except BitbucketPortError:
         logger.exception("tried again", extra=about)
-        _hide(record, sqs, wait_seconds(None, _receives(record)))
+        _hide(record, sqs, wait_seconds(None, receives_of(record)))
         return False
     except Exception:
         # A fault of ours must cost no event: it is reported, and the message kept for a release that mends it.
         logger.exception("unexpected failure, tried again", extra=about)
-        _hide(record, sqs, wait_seconds(None, _receives(record)))
+        _hide(record, sqs, wait_seconds(None, receives_of(record)))
         return False
     return True
 
@@ -89,5 +89,6 @@ def _hide(record: JsonObject, sqs: SQSClient, seconds: int) -> None:
     sqs.change_message_visibility(QueueUrl=urls[0], ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds)
 
 
-def _receives(record: JsonObject) -> int:
+def receives_of(record: JsonObject) -> int:
+    """How often a message was received, this time included."""
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))

@@ -2,15 +2,84 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any
 
-from bitbucket_port.lambda_process import report, runtime
-from bitbucket_port.lambda_queue import handle_messages, logger
+from bitbucket_port.catalog.held import Timing
+from bitbucket_port.lambda_process import runtime
+from bitbucket_port.lambda_queue import handle_messages, logger, receives_of
 from bitbucket_port.objects import JsonObject
-from bitbucket_port.resync.jobs import ChildrenJob
+from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
+from bitbucket_port.resync.assembly import Parts, run_worker
+from bitbucket_port.resync.children import ChildrenWorker
+from bitbucket_port.resync.dynamodb import DynamoDBRunStore
+from bitbucket_port.resync.jobs import parse
+from bitbucket_port.resync.store import Run, Status
+from bitbucket_port.resync.worker import ChildrenOnly, JobsWorker
 
 LEASE_SECONDS = 330.0
 SHARE_OF_TIME = 0.8
+
+
+class PortIsTold:
+    """Port's own page of the integration shows full resyncs."""
+
+    def began(self, run: Run) -> None:
+        """See ``worker.Told``."""
+        made = runtime()
+        minutes = made.settings.scheduled_resync_interval
+        if run.kind == "full":
+            tell_began(made.port, at=run.started, next_at=_next(run, minutes), interval_minutes=int(minutes))
+
+    def ended(self, run: Run, status: Status, report: JsonObject) -> None:
+        """See ``worker.Told``."""
+        made = runtime()
+        minutes = made.settings.scheduled_resync_interval
+        if run.kind == "full":
+            tell_ended(
+                made.port,
+                _ENDED[status],
+                at=float(report["ended"]),
+                next_at=_next(run, minutes),
+                interval_minutes=int(minutes),
+            )
+
+
+_ENDED: dict[Status, Ended] = {
+    "complete": "completed",
+    "partial": "completed",
+    "failed": "failed",
+    "superseded": "aborted",
+    "dead": "failed",
+}
+
+
+@cache
+def worker() -> JobsWorker:
+    """One per execution environment. Making it may read a secret; the first message waits when that fails."""
+    made = runtime()
+    timing = Timing(lease=LEASE_SECONDS)
+    if made.reader is None:
+        applier = made.applier(timing)
+        children = ChildrenWorker(ledger=made.ledger, applier=applier, time_left=made.time_left)
+        return ChildrenOnly(children, made.send_jobs, logger)
+    return run_worker(
+        Parts(
+            store=DynamoDBRunStore(made.dynamodb, made.settings.ledger_table),
+            ledger=made.ledger,
+            engine=made.engine,
+            bitbucket=made.reader,
+            port=made.port,
+            applier=lambda followers: made.applier(timing, followers),
+            source=made.source.of,
+            send=made.send_jobs,
+            time_left=made.time_left,
+            spent=made.spent,
+            log=logger,
+            told=PortIsTold(),
+            follows_up=True,
+        )
+    )
 
 
 def handle(event: JsonObject, context: Any) -> JsonObject:
@@ -20,17 +89,18 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
     """
     made = runtime()
     made.begin(int(context.get_remaining_time_in_millis() * SHARE_OF_TIME))
+    failures: list[JsonObject] = []
+    for record in event["Records"]:
+        work = partial(_work, receives_of(record))
+        failures += handle_messages({"Records": [record]}, made.sqs, work)["batchItemFailures"]
+    return {"batchItemFailures": failures}
 
-    def run(body: str) -> None:
-        job = ChildrenJob.from_message(body)
-        progress = made.children(lease_seconds=LEASE_SECONDS).run(job)
-        for outcome in progress.outcomes:
-            report(outcome)
-        for problem in progress.problems:
-            logger.warning("%s below %s: %s", job.action, job.container, problem)
-        if progress.failed:
-            raise progress.failed
-        if not progress.finished:
-            made.send_job(job.continued().to_message(), delay=progress.delay)
 
-    return handle_messages(event, made.sqs, run)
+def _work(receives: int, message: str) -> None:
+    # What a live event ordered is live work: it belongs to no run, and may use what a run leaves.
+    runtime().leaves_reserve = bool(parse(message).run)
+    worker().handle(message, receives)
+
+
+def _next(run: Run, minutes: float) -> float | None:
+    return run.started + minutes * 60 if minutes else None

@@ -7,10 +7,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bitbucket_port.port.stored import finer, is_found_by_port, normal_form
+
 Product = Literal["cloud", "server"]
 Kind = Literal["project", "repository", "pull-request", "user"]
 JsonObject = dict[str, Any]
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 KINDS: tuple[Kind, ...] = ("project", "repository", "pull-request", "user")
 
 
@@ -43,6 +46,14 @@ class SourceKey:
         """The container of what hangs below this object (a repository's pull requests)."""
         return f"{self.container}/{self.id}"
 
+    @property
+    def repository(self) -> SourceKey | None:
+        """The repository a pull request belongs to; None for every other kind."""
+        if self.kind != "pull-request":
+            return None
+        source, _, repository = self.container.rpartition("/")
+        return SourceKey("repository", source, repository)
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -50,23 +61,29 @@ class Address:
 
     Cloud: ``repository`` is the ``{uuid}`` (or the slug where an old payload lacks it), ``project`` the project key.
     Data Center: ``project`` is the project key (``~user`` for a personal project), ``repository`` the slug.
-    ``number`` is the pull request's id.
+    ``number`` is the pull request's id, ``user`` a Cloud account's ``{uuid}`` or a Data Center user's slug.
     """
 
     project: str | None = None
     repository: str | None = None
     number: int | None = None
+    user: str | None = None
 
     def to_json(self) -> JsonObject:
         """Only the fields that are set."""
-        pairs = {"project": self.project, "repository": self.repository, "number": self.number}
+        pairs = {"project": self.project, "repository": self.repository, "number": self.number, "user": self.user}
         return {name: value for name, value in pairs.items() if value is not None}
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Address:
         """The inverse of ``to_json``."""
         number = value.get("number")
-        return cls(value.get("project"), value.get("repository"), int(number) if number is not None else None)
+        return cls(
+            value.get("project"),
+            value.get("repository"),
+            int(number) if number is not None else None,
+            value.get("user"),
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,13 +116,24 @@ class Entity:
     identifier: str | JsonObject
     fields: JsonObject = field(default_factory=dict)
     failed: tuple[str, ...] = ()
+    _hash: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    _key: list[EntityKey] = field(default_factory=list, init=False, repr=False, compare=False)
+    _normal: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> EntityKey:
         """The entity's key; a search query is named by its own digest, which no real identifier can equal."""
-        if isinstance(self.identifier, str):
-            return EntityKey(self.blueprint, self.identifier)
-        return EntityKey(self.blueprint, "?" + digest(self.identifier))
+        if not self._key:
+            name = self.identifier if isinstance(self.identifier, str) else "?" + digest(self.identifier)
+            self._key.append(EntityKey(self.blueprint, name))
+        return self._key[0]
+
+    @property
+    def normal_form(self) -> dict[str, Any]:
+        """The fields as they are compared with what Port shows (``port.stored.normal_form``); not to be changed."""
+        if not self._normal:
+            self._normal.append(normal_form(self.fields))
+        return self._normal[0]
 
     @property
     def is_search(self) -> bool:
@@ -114,15 +142,33 @@ class Entity:
 
     @property
     def content_hash(self) -> str:
-        """Equal for entities that would be written alike."""
-        return digest(self.fields)
+        """Equal for entities that are the same in Port: a digest of the fields as Port can be expected to show them.
+
+        What it may show otherwise (what it finds itself by a search query, a moment's microseconds) has a digest of its
+        own behind the first. Found out once: ``fields`` is never changed.
+        """
+        if not self._hash:
+            self._hash.append(self._digested())
+        return self._hash[0]
+
+    def _digested(self) -> str:
+        coarse = self.normal_form
+        found = {name: value for name, value in coarse.items() if is_found_by_port(name, value)}
+        rest = found | finer(self.fields, coarse)
+        told = digest({name: value for name, value in coarse.items() if name not in found})
+        return f"{told}.{digest(rest)}" if rest else told
 
     def to_port(self) -> JsonObject:
         """The body of an entity in Port's API."""
         return {"identifier": self.identifier, **self.fields}
 
 
+def comparable(content: str) -> str | None:
+    """The part of a content hash that must be the digest of what Port shows; None while the content is unknown."""
+    told = content.partition(".")[0]
+    return None if told == "?" else told
+
+
 def digest(value: Any) -> str:
     """A short stable digest of any JSON value, independent of the order of its keys."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:24]
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()[:24]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,13 +14,17 @@ import certifi
 from botocore.config import Config
 
 from bitbucket_port import __version__
+from bitbucket_port.bitbucket.budget import Budgets
+from bitbucket_port.bitbucket.budget_dynamodb import DynamoDBBudgetStore
 from bitbucket_port.bitbucket.client import Bitbucket
 from bitbucket_port.bitbucket.connect import connect
 from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
 from bitbucket_port.catalog.facts import facts_of
 from bitbucket_port.catalog.held import Timing
+from bitbucket_port.catalog.outside import Followers
 from bitbucket_port.catalog.settle import WriteOptions
+from bitbucket_port.errors import TransientError
 from bitbucket_port.http import Deadline
 from bitbucket_port.live import LiveEvents, SourceName
 from bitbucket_port.mapping.engine import MappingEngine
@@ -28,28 +32,38 @@ from bitbucket_port.mapping.parse import parse
 from bitbucket_port.mapping.shipped import load
 from bitbucket_port.port.client import PortClient
 from bitbucket_port.reading import BitbucketReader, RefusedCredentials
-from bitbucket_port.resync.children import ChildrenWorker
+from bitbucket_port.resync.drift import Shapes
 from bitbucket_port.resync.jobs import JobFollowers
 from bitbucket_port.secrets import Secret, SecretReader
 from bitbucket_port.settings import Settings
 
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 4, "mode": "standard"})
 _NO_TIME = 0.0
+LONGEST_DELAY = 900
+"""Seconds SQS delays a message for."""
+_AT_ONCE = 10
+_LARGEST_BATCH = 900_000
+"""Bytes; SQS takes ten messages and 1 MiB at once, and messages are ASCII."""
 _SPARE_SECONDS = 4.0
 """Left of a function's time for giving leases back and telling SQS when to try again."""
 
 
 class Runtime:
-    """Clients and compiled mapping, made once and used by every invocation, one at a time."""
+    """Clients and compiled mapping, made once and used by every invocation, one at a time.
+
+    ``leaves_reserve`` may be set at any time: whether requests to Bitbucket leave some of its limit to live events.
+    """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self.settings = Settings.from_environment(os.environ if environment is None else environment)
         self.sqs = boto3.client("sqs", config=_CONFIG)
-        self.ledger = DynamoDBLedger(boto3.client("dynamodb", config=_CONFIG), self.settings.ledger_table)
+        self.dynamodb = boto3.client("dynamodb", config=_CONFIG)
+        self.ledger = DynamoDBLedger(self.dynamodb, self.settings.ledger_table)
         self._secrets = SecretReader(boto3.client("secretsmanager", config=_CONFIG))
         product, preset = self.settings.product, self.settings.mapping_preset
         mapping = parse(load(product, preset), product=product, file=f"mappings/{product}/{preset}.yaml")
         self.engine = MappingEngine(mapping, now=time.time)
+        self.leaves_reserve = False
         self._deadline = Deadline.after(_NO_TIME)
 
     # --- one invocation ----------------------------------------------------------------------------------------------
@@ -72,33 +86,26 @@ class Runtime:
         return LiveEvents(
             product=settings.product,
             base_url=settings.bitbucket_url,
-            source=self._source,
+            source=self.source,
             ledger=self.ledger,
             applier=self.applier(Timing()),
             kinds=self.engine.kinds(),
             wants=self.engine.wants,
-            reads=self._reader is not None,
+            reads=self.reader is not None,
         )
 
-    def children(self, *, lease_seconds: float) -> ChildrenWorker:
-        """The worker of children jobs, for a function with leases that long."""
-        return ChildrenWorker(
-            ledger=self.ledger,
-            applier=self.applier(Timing(lease=lease_seconds)),
-            lister=self._reader,
-            time_left=self.time_left,
-        )
-
-    def applier(self, timing: Timing) -> Applier:
-        """Applies changes with these times."""
+    def applier(self, timing: Timing, followers: Followers | None = None) -> Applier:
+        """Applies changes with these times; without ``followers`` jobs belong to no run."""
         mapping, product = self.engine.mapping, self.settings.product
         return Applier(
             ledger=self.ledger,
             mapper=self.engine,
             port=self.port,
-            reader=self._reader,
-            followers=JobFollowers(self.send_job, reads=self._reader is not None),
-            options=WriteOptions(mapping.enable_merge, mapping.create_missing, mapping.delete_dependents),
+            reader=self.reader,
+            followers=followers or JobFollowers(self.send_job, reads=self.reader is not None),
+            options=WriteOptions(
+                mapping.enable_merge, mapping.create_missing, mapping.delete_dependents, Shapes.of(mapping).expected
+            ),
             projects="project" in self.engine.kinds(),
             timing=timing,
             facts_of=lambda key, address, obj: facts_of(product, key.kind, address, obj),
@@ -106,9 +113,25 @@ class Runtime:
 
     def send_job(self, message: str, *, delay: int = 0) -> None:
         """Put a message on the jobs queue; ``delay`` in seconds, at most 900 (SQS)."""
-        self.sqs.send_message(
-            QueueUrl=self.settings.resync_jobs_queue_url, MessageBody=message, DelaySeconds=min(delay, 900)
-        )
+        self.send_jobs([message], delay)
+
+    def send_jobs(self, messages: Sequence[str], delay: int = 0) -> None:
+        """Put messages on the jobs queue, a few at a time; raises TransientError when the queue refuses one."""
+        for some in _batches(messages):
+            answer = self.sqs.send_message_batch(
+                QueueUrl=self.settings.resync_jobs_queue_url,
+                Entries=[
+                    {"Id": str(number), "MessageBody": message, "DelaySeconds": min(delay, LONGEST_DELAY)}
+                    for number, message in enumerate(some)
+                ],
+            )
+            if answer.get("Failed"):
+                codes = sorted({failure["Code"] for failure in answer["Failed"]})
+                raise TransientError(f"SQS did not take {len(answer['Failed'])} jobs: {', '.join(codes)}")
+
+    def spent(self) -> tuple[int, int]:
+        """Requests sent so far, to Bitbucket and to Port."""
+        return self._bitbucket.requests if self._bitbucket is not None else 0, self.port.requests
 
     # --- clients -----------------------------------------------------------------------------------------------------
 
@@ -123,6 +146,7 @@ class Runtime:
             integration_type=settings.integration_type,
             integration_identifier=settings.integration_identifier,
             version=__version__,
+            installation=f"{settings.ledger_table} {settings.workspace} {settings.bitbucket_url}",
             deadline=self._deadline,
             verify=self._trusted,
         )
@@ -140,22 +164,28 @@ class Runtime:
             workspace=settings.workspace,
             username=settings.bitbucket_username,
             verify=self._trusted,
+            budgets=Budgets(DynamoDBBudgetStore(self.dynamodb, settings.ledger_table), settings.product).of,
+            reserve=lambda: self.leaves_reserve,
         )
 
     @cached_property
-    def _reader(self) -> BitbucketReader | None:
+    def reader(self) -> BitbucketReader | None:
+        """Bitbucket, None in webhook-only mode."""
         if self._bitbucket is None:
             return None
         return BitbucketReader(
             self._bitbucket,
-            source=self._source.of,
+            source=self.source.of,
             wants=self.engine.wants,
             refused=RefusedCredentials(self.ledger),
             version=lambda: self._bitbucket_token().version,
+            mapping_hash=lambda: self.engine.mapping.hash,
+            people=self.port.user_emails,
         )
 
     @cached_property
-    def _source(self) -> SourceName:
+    def source(self) -> SourceName:
+        """The prefix of source keys."""
         ask: Callable[[], str] | None = None if self._bitbucket is None else self._ask_source
         return SourceName(
             product=self.settings.product,
@@ -166,9 +196,9 @@ class Runtime:
         )
 
     def _ask_source(self) -> str:
-        if self._reader is None:
+        if self.reader is None:
             raise ValueError("webhook-only mode asks Bitbucket nothing")
-        return self._reader.source()
+        return self.reader.source()
 
     # --- secrets -----------------------------------------------------------------------------------------------------
 
@@ -190,3 +220,15 @@ class Runtime:
         bundle = Path(tempfile.gettempdir()) / "ca-bundle.pem"
         bundle.write_text(f"{public}\n{own}\n", encoding="utf-8")
         return str(bundle)
+
+
+def _batches(messages: Sequence[str]) -> Iterator[list[str]]:
+    """What SQS takes in one request."""
+    some: list[str] = []
+    for message in messages:
+        if some and (len(some) == _AT_ONCE or sum(map(len, some)) + len(message) > _LARGEST_BATCH):
+            yield some
+            some = []
+        some.append(message)
+    if some:
+        yield some

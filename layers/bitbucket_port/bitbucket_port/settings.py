@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -12,11 +13,17 @@ from bitbucket_port.objects import Product
 
 CLOUD_API = "https://api.bitbucket.org/2.0"
 PORT_API = "https://api.getport.io"
+SCHEDULED_RESYNC_INTERVAL = 360.0
+LIST_INTERVAL: Mapping[Product, float] = {"cloud": 60.0, "server": 15.0}
+"""Data Center sends no event for a created or deleted repository or project."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What every function that talks to Bitbucket, Port and the ledger needs to know; no secret is among it."""
+    """What every function that talks to Bitbucket, Port and the ledger needs to know; no secret is among it.
+
+    Intervals are minutes between two runs; 0 is never.
+    """
 
     product: Product
     workspace: str
@@ -33,6 +40,8 @@ class Settings:
     credentials_secret: str
     resync_jobs_queue_url: str
     ca_bundle_secret: str = ""
+    scheduled_resync_interval: float = 0.0
+    list_interval: float = 0.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -75,6 +84,16 @@ class _Reader:
             self.problems.append(f"{name} is {value!r}: use one of {', '.join(choices)}")
         return value
 
+    def minutes(self, name: str, default: float) -> float:
+        text = self.text(name, "auto").lower()
+        try:
+            value = default if text == "auto" else float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf:
+            self.problems.append(f"{name} is {text!r}: give a number of minutes, 0 for never")
+        return value
+
     def settings(self) -> Settings:
         product = cast("Product", self.choice("BITBUCKET_PRODUCT", ("cloud", "server"), "cloud"))
         api = cast("Literal['full', 'none']", self.choice("BITBUCKET_API", ("full", "none"), "full"))
@@ -105,6 +124,8 @@ class _Reader:
             credentials_secret=credentials,
             resync_jobs_queue_url=self.required("RESYNC_JOBS_QUEUE_URL", "the URL of the resync jobs queue"),
             ca_bundle_secret=self.text("CA_BUNDLE_SECRET_ARN"),
+            scheduled_resync_interval=self.minutes("SCHEDULED_RESYNC_INTERVAL", SCHEDULED_RESYNC_INTERVAL),
+            list_interval=self.minutes("LIST_INTERVAL", LIST_INTERVAL.get(product, 0.0)),
         )
         if self.problems:
             raise SettingsError("; ".join(self.problems))

@@ -3,6 +3,7 @@
 import * as catalog from "./catalog.js";
 import * as deliveries from "./deliveries.js";
 import { at, setToday, time } from "./dom.js";
+import * as resync from "./resync.js";
 import * as stacks from "./stacks.js";
 
 const by = (id) => document.getElementById(id);
@@ -13,6 +14,7 @@ const shows = {
   overview: showOverview,
   catalog: (key, part) => catalog.showWhere(part),
   stack: stacks.show,
+  resync: resync.show,
   blueprint: catalog.showBlueprint,
   entity: catalog.showEntity,
   delivery: deliveries.show,
@@ -20,7 +22,7 @@ const shows = {
 
 const kind = (key) => key.split("/", 1)[0];
 // A blueprint before its entities, a stack before its deliveries.
-const order = ["clock", "catalog", "overview", "stack", "blueprint", "entity", "delivery"];
+const order = ["clock", "catalog", "overview", "stack", "resync", "blueprint", "entity", "delivery"];
 
 /** `set`: parts that are new or other than before; `gone`: keys; `whole`: nothing else is there any more. */
 function take(message) {

@@ -1,4 +1,4 @@
-// A card per stack: its queues, and the messages that were given up.
+// A card per stack: its queues, the messages that were given up, and its resyncs.
 
 import { at, element, flash, time } from "./dom.js";
 
@@ -7,6 +7,9 @@ const titles = new Map();
 
 /** The stack's title, for those that only know its name. */
 export const titleOf = (name) => titles.get(name) ?? name;
+
+/** The place in a stack's card for its resyncs, which is left alone when the rest of the card changes. */
+export const placeForResyncs = (name) => cards.get(`stack/${name}`)?.querySelector(".resync");
 
 /** "Cloud", "Data Center"; nothing where there is only one stack to speak of. */
 export const shortTitleOf = (name) => (titles.size > 1 ? titleOf(name).replace(/^Bitbucket /, "") : "");
@@ -20,7 +23,7 @@ export function show(key, part, { before }) {
   titles.set(part.name, part.title);
   let card = cards.get(key);
   if (!card) {
-    card = element("article", { class: "stack" });
+    card = element("article", { class: "stack" }, element("div", { class: "now" }), element("section", { class: "resync", hidden: true }));
     cards.set(key, card);
     const home = document.getElementById("queues");
     const after = [...cards.values()].find((other) => Number(other.dataset.order) > part.order);
@@ -29,7 +32,7 @@ export function show(key, part, { before }) {
   }
   const heading = `stack-${part.order}`;
   card.setAttribute("aria-labelledby", heading);
-  card.replaceChildren(
+  card.querySelector(".now").replaceChildren(
     element("header", {}, element("h2", { id: heading }, part.title, element("span", { class: "caption" }, " messages waiting")), element("code", {}, part.url)),
     queues(part),
     ...(part.dead ? [letters(part)] : []),

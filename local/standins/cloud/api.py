@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.standins.cloud.fields import select
-from local.standins.cloud.model import ROLES, STATES, PullRequest, Repository, Role
+from local.standins.cloud.model import ROLES, STATES, PullRequest, Repository, Role, User
 from local.standins.cloud.pages import PULL_REQUEST_PAGELEN, page_of
 from local.standins.cloud.pull_requests import CloudWorld
 from local.standins.cloud.query import (
@@ -23,6 +23,8 @@ from local.standins.cloud.query import (
 from local.standins.cloud.routes import ROUTES
 from local.standins.http import Answer, Refused, Request, Route, StandIn
 
+LIMIT = {"X-RateLimit-Limit": "10000", "X-RateLimit-Resource": "api", "X-RateLimit-NearLimit": "false"}
+"""What Bitbucket Cloud tells users of access tokens with every answer; this is the highest limit it documents."""
 HIDDEN_IN_LIST = ("values.participants", "values.reviewers")
 
 
@@ -31,8 +33,9 @@ class CloudApi(StandIn):
 
     Credentials: ``token`` as Bearer, or as Basic with ``username`` when that is set; any of ``more_tokens`` is as
     good (their budgets are apart on the real server). ``email_allowed`` says whether the credential may see members'
-    e-mail addresses. ``forbidden`` are further paths (or beginnings of paths) answered with 403. With
-    ``sees_other_workspaces`` a transferred repository goes on answering under its uuid, as what it is now.
+    e-mail addresses. ``extra_headers`` go with every answer. ``forbidden`` are further paths (or beginnings of paths)
+    answered with 403. With ``sees_other_workspaces`` a transferred repository goes on answering under its uuid, as
+    what it is now.
     """
 
     ROUTES = ROUTES
@@ -47,7 +50,7 @@ class CloudApi(StandIn):
         self.email_allowed = True
         self.forbidden: set[str] = set()
         self.sees_other_workspaces = False
-        self.extra_headers: dict[str, str] = {}
+        self.extra_headers: dict[str, str] = dict(LIMIT)
 
     def start(self, port: int = 0) -> str:
         """Serve; from now on the API links of all objects point here. Returns the URL without ``/2.0``."""
@@ -137,7 +140,7 @@ class CloudApi(StandIn):
         return self.one(request, self.world.write.workspace(self.world.workspace))
 
     def list_members(self, request: Request) -> Answer:
-        """GET /workspaces/{workspace}/members; e-mail addresses only when asked for by name and allowed."""
+        """GET /workspaces/{workspace}/members; e-mail addresses only of those filtered by, and only when allowed."""
         self.check_workspace(request)
         by_email = "email" in (request.value("q") or "") + (request.value("fields") or "")
         if by_email and not self.email_allowed:
@@ -145,16 +148,25 @@ class CloudApi(StandIn):
         query = request.value("q") or ""
         if query.count('"') > 2 * 90:
             raise Refused(400, "At most 90 e-mail addresses may be given.")
-        workspace = self.world.write.workspace_short(self.world.workspace)
-        members = [
-            {
-                "type": "workspace_membership",
-                "user": {**self.world.write.user(user), "email": user.email},
-                "workspace": workspace,
-            }
-            for user in self.world.users
-        ]
+        members = [self._member(user, with_email=bool(query)) for user in self.world.users]
         return self.page(request, members, fields=MEMBER_FIELDS, hidden=("values.user.email",))
+
+    def get_member(self, request: Request) -> Answer:
+        """GET /workspaces/{workspace}/members/{uuid or account id}."""
+        self.check_workspace(request)
+        asked = request.variables["member"]
+        found = next((user for user in self.world.users if asked in (user.uuid, user.account_id)), None)
+        if found is None:
+            raise Refused(404, f"{asked} is not a member of this workspace.")
+        return self.one(request, self._member(found, with_email=False))
+
+    def _member(self, user: User, *, with_email: bool) -> dict[str, Any]:
+        email = {"email": user.email} if with_email else {}
+        return {
+            "type": "workspace_membership",
+            "user": {**self.world.write.user(user), **email},
+            "workspace": self.world.write.workspace_short(self.world.workspace),
+        }
 
     def list_projects(self, request: Request) -> Answer:
         """GET /workspaces/{workspace}/projects: the ones the credential may see."""

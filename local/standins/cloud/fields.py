@@ -35,6 +35,7 @@ class _Selection:
     only: list[Path] = field(default_factory=list)
     added: list[Path] = field(default_factory=list)
     removed: list[Path] = field(default_factory=list)
+    sent: dict[Path, bool] = field(default_factory=dict)
 
     def prune(self, node: Any, path: Path) -> Any:
         """The part of a node that is sent."""
@@ -45,6 +46,11 @@ class _Selection:
         return {name: self.prune(value, (*path, name)) for name, value in node.items() if self._sends((*path, name))}
 
     def _sends(self, path: Path) -> bool:
+        if path not in self.sent:  # All items of a list have the same paths.
+            self.sent[path] = self._is_sent(path)
+        return self.sent[path]
+
+    def _is_sent(self, path: Path) -> bool:
         if any(_begins(path, gone) for gone in self.removed):
             return False
         asked = [wanted for wanted in (*self.only, *self.added) if _begins(path, wanted) or _begins(wanted, path)]

@@ -77,6 +77,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/2.0/hook_events/{subject}", "list_hook_events", LIST),
     Route("GET", "/2.0/workspaces/{workspace}", "get_workspace", ONE),
     Route("GET", "/2.0/workspaces/{workspace}/members", "list_members", LIST | {"q"}),
+    Route("GET", "/2.0/workspaces/{workspace}/members/{member}", "get_member", ONE),
     Route("GET", "/2.0/workspaces/{workspace}/projects", "list_projects", LIST),
     Route("GET", "/2.0/workspaces/{workspace}/projects/{project}", "get_project", ONE),
     *_hook_routes("/2.0/workspaces/{workspace}"),

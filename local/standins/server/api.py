@@ -197,7 +197,7 @@ class ServerApi(StandIn):
         branch, part, draft = request.value("at"), request.value("filterText"), request.value("draft")
         pulls = [
             pull
-            for target in self.world.repositories
+            for target in (self.world.repositories if outgoing else [repository])
             for pull in target.pull_requests.values()
             if (pull.source if outgoing else target) is repository
             and state in ("ALL", pull.state)

@@ -47,7 +47,7 @@ def address_of(product: Product, kind: Kind, obj: JsonObject) -> Address:
     if kind == "project":
         return Address(project=_needed(obj, "key", kind))
     if kind == "user":
-        raise PermanentError("a user has no address of its own: users are listed")
+        return Address(user=_user(product, obj))
     project = _text(_object(obj.get("project")).get("key"))
     if product == "cloud":
         return Address(project, _text(obj.get("uuid")) or _cloud_slug(obj))
@@ -114,6 +114,14 @@ def _server_id(kind: Kind, obj: JsonObject) -> str | None:
     return None
 
 
+def _user(product: Product, user: JsonObject) -> str:
+    names = ("uuid", "account_id") if product == "cloud" else ("slug", "name")
+    found = next((value for value in map(_text, map(user.get, names)) if value), None)
+    if found is None:
+        raise PermanentError(f"a user without {' or '.join(names)}: it has only {_names(user)}")
+    return found
+
+
 def _cloud_slug(obj: JsonObject) -> str:
     """The last part of ``full_name``: a repository's ``name`` may be written in another way than its slug."""
     slug = _text(obj.get("slug")) or (_text(obj.get("full_name")) or "").rpartition("/")[2]
@@ -156,6 +164,8 @@ def _text(value: Any) -> str | None:
     """A name; None for what is none: nothing, too long, or half a surrogate pair, which no encoding can carry."""
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
         return None
+    if value.isascii():
+        return value
     return None if any("\ud800" <= character <= "\udfff" for character in value) else value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,17 +15,25 @@ from bitbucket_port.objects import Address, JsonObject, Kind, Product
 if TYPE_CHECKING:
     from bitbucket_port.mapping.model import Wants
     from bitbucket_port.mapping.scope import Question
+    from bitbucket_port.resync.plan import Listing
 
 FULL_NAME_ID = "full_name:"
 PROJECT_KEY_ID = "key:"
+START = "start"
+"""The cursor of a list's first page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing: objects in their list shape, and when it was asked for (epoch seconds, our clock)."""
+    """One page of a listing: objects in their list shape, and when it was asked for (epoch seconds, our clock).
+
+    ``next`` is the cursor of the page after it; None when the list ends here. ``cursor`` is its own.
+    """
 
     values: tuple[JsonObject, ...]
     asked_at: float
+    next: str | None = None
+    cursor: str = START
 
 
 class Bitbucket(Protocol):
@@ -79,8 +87,40 @@ class Bitbucket(Protocol):
         """The pull request; NotFoundError when its target repository is another one than ``expected_repository``."""
         ...
 
+    def read_user(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
+        """The user (Cloud: as a member of the workspace); NotFoundError when another one answers at this address."""
+        ...
+
+    def emails(self, addresses: Collection[str]) -> dict[str, str]:
+        """Which Cloud members have these e-mail addresses, as uuid → address; the Data Center says so itself.
+
+        Bitbucket Cloud tells only workspace administrators and workspace access tokens: ForbiddenError for others.
+        """
+        ...
+
+    def head(self, repository: JsonObject) -> JsonObject | None:
+        """The newest commit of the main branch of a listed repository, None in an empty one: one request at most."""
+        ...
+
+    def enrich(self, repository: JsonObject, wants: Wants, commit: JsonObject | None) -> None:
+        """Add to a listed repository what the mapping wants, as ``read_repository`` does, from ``commit``."""
+        ...
+
     def matches(self, question: Question) -> bool:
         """What only Bitbucket Cloud can answer: is this object in its own list with that role and query?"""
+        ...
+
+    def matching(self, question: Question) -> frozenset[str]:
+        """The uuids of all Cloud repositories of which ``matches`` would say yes to the same role and query."""
+        ...
+
+    def list(self, listing: Listing, *, container: Address | None = None, cursor: str | None = None) -> Iterator[Page]:
+        """The pages of a listing from ``cursor`` (None: from its start) to its end, the largest the server grants.
+
+        ``container`` is the repository of a list of pull requests. Repositories come as the list gives them, without
+        what the mapping wants added; Cloud users are the members' accounts. A list that was not read to its end ends
+        in an exception, never without one.
+        """
         ...
 
     def open_pull_requests(self, repository: Address) -> Iterator[Page]:
@@ -126,6 +166,12 @@ class Reader:
             return self.http.request("GET", path, params=params, ok=(200,)).text
         except NotFoundError:
             return None
+
+    def only(self, value: object, what: str) -> JsonObject:
+        """The JSON object that an answer holds; TransientError when there is none."""
+        if not isinstance(value, dict):
+            raise TransientError(f"{self.http.name} answered without {what}")
+        return value
 
     def values(self, page: JsonObject) -> tuple[JsonObject, ...]:
         """The objects of a page; TransientError when it is no page, since that is not an empty one."""

@@ -10,22 +10,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bitbucket_port.bitbucket.client import Page, Reader, check_identity
+from bitbucket_port.bitbucket.address import address_of
+from bitbucket_port.bitbucket.client import START, Page, Reader, check_identity
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
-from bitbucket_port.http import HttpClient, RedirectedElsewhereError, path_of
+from bitbucket_port.http import HttpClient, RedirectedElsewhereError, RefusedError, path_of
 from bitbucket_port.objects import Address, JsonObject, Product
 
 if TYPE_CHECKING:
     from bitbucket_port.mapping.model import Wants
     from bitbucket_port.mapping.scope import Question
+    from bitbucket_port.resync.plan import Listing
 
 _log = logging.getLogger(__name__)
 
 PAGE_LENGTH = 100
 PULL_REQUEST_PAGE_LENGTH = 50
+MOST_EMAILS = 90
+ONE_BY_ONE = "|"
 PEOPLE = "+values.participants,+values.reviewers"
 
 
@@ -39,6 +44,8 @@ class CloudBitbucket(Reader):
         self._workspace = workspace
         self._source: str | None = None
 
+    # --- single objects ----------------------------------------------------------------------------------------------
+
     def source(self) -> str:
         """The workspace's uuid, asked for once."""
         if self._source is None:
@@ -47,6 +54,14 @@ class CloudBitbucket(Reader):
                 raise TransientError("Bitbucket Cloud answered with a workspace that has no uuid")
             self._source = uuid
         return self._source
+
+    def _learn_source(self, values: tuple[JsonObject, ...]) -> None:
+        """Projects, repositories and memberships name their workspace: then it need not be asked for."""
+        workspace = values[0].get("workspace") if values and self._source is None else None
+        if isinstance(workspace, dict):
+            uuid, names = workspace.get("uuid"), {str(workspace.get(name)).lower() for name in ("uuid", "slug")}
+            if isinstance(uuid, str) and uuid and self._workspace.lower() in names:
+                self._source = uuid
 
     def check_source(self) -> None:
         """``GET /workspaces/{workspace}``."""
@@ -69,7 +84,7 @@ class CloudBitbucket(Reader):
         if not self._is_ours(repository):
             raise NotFoundError("the repository belongs to another workspace now")
         if wants.included_files:
-            repository["__includedFiles"] = self._included_files(address, repository, wants.included_files)
+            self.enrich(repository, wants, self.head(repository))
         return repository
 
     def read_pull_request(self, address: Address, *, expected_repository: str | None = None) -> JsonObject:
@@ -79,6 +94,30 @@ class CloudBitbucket(Reader):
         target = (pull_request.get("destination") or {}).get("repository")
         check_identity("cloud", "repository", target if isinstance(target, dict) else {}, expected_repository)
         return pull_request
+
+    def read_user(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
+        """``GET /workspaces/{workspace}/members/{uuid}``."""
+        path = path_of("workspaces", self._workspace, "members", _part(address.user, "user"))
+        user = self.only(self.get(path).get("user"), "the member's account")
+        check_identity("cloud", "user", user, expected_id)
+        return user
+
+    def emails(self, addresses: Collection[str]) -> dict[str, str]:
+        """``GET /workspaces/{workspace}/members?q=user.email IN (…)``, which tells those addresses and no others."""
+        found: dict[str, str] = {}
+        distinct = [*dict.fromkeys(addresses)]
+        path = path_of("workspaces", self._workspace, "members")
+        for start in range(0, len(distinct), MOST_EMAILS):
+            asked = ",".join(map(_quoted, distinct[start : start + MOST_EMAILS]))
+            params = {"q": f"user.email IN ({asked})", "pagelen": PAGE_LENGTH, "fields": "+values.user.email"}
+            for page in self._pages(path, params):
+                for member in page.values:
+                    user = self.only(member.get("user"), "a member's account")
+                    if isinstance(user.get("email"), str) and isinstance(user.get("uuid"), str):
+                        found[user["uuid"]] = user["email"]
+        return found
+
+    # --- what selectors ask ------------------------------------------------------------------------------------------
 
     def matches(self, question: Question) -> bool:
         """Asks the list that a resync would read for just this one object."""
@@ -92,10 +131,31 @@ class CloudBitbucket(Reader):
             return any(value.get("id") == question.number for value in self._found(found))
         raise PermanentError(f"Bitbucket Cloud has no query for a {question.kind}")
 
+    def matching(self, question: Question) -> frozenset[str]:
+        """``GET /repositories/{workspace}?role=…&q=…``, cut down to the uuids."""
+        if question.kind != "repository":
+            raise PermanentError(f"Bitbucket Cloud has no list for a question about a {question.kind}")
+        params = {"sort": "created_on", "pagelen": PAGE_LENGTH, "fields": "values.uuid,next", **question.params}
+        pages = self._pages(path_of("repositories", self._workspace), params)
+        return frozenset(str(value.get("uuid")) for page in pages for value in page.values)
+
+    # --- lists -------------------------------------------------------------------------------------------------------
+
+    def list(self, listing: Listing, *, container: Address | None = None, cursor: str | None = None) -> Iterator[Page]:
+        """Projects and members in Bitbucket's own order, repositories and pull requests oldest first."""
+        if listing.kind == "project":
+            return self._pages(path_of("workspaces", self._workspace, "projects"), {"pagelen": PAGE_LENGTH}, cursor)
+        if listing.kind == "user":
+            return self._members(cursor)
+        if listing.kind == "repository":
+            restricted = {name: value for name, value in (("role", listing.role), ("q", listing.q)) if value}
+            params = {"sort": "created_on", "pagelen": PAGE_LENGTH, **restricted}
+            return self._pages(path_of("repositories", self._workspace), params, cursor)
+        return self._wanted_pull_requests(container or Address(), listing, cursor)
+
     def open_pull_requests(self, repository: Address) -> Iterator[Page]:
         """Oldest first, so that what is opened meanwhile comes last and shifts nothing."""
-        params = {"q": 'state="OPEN"', "sort": "created_on", "pagelen": PULL_REQUEST_PAGE_LENGTH, "fields": PEOPLE}
-        return self._pages(self._repository(repository) + "/pullrequests", params)
+        return self._pull_requests(repository, 'state="OPEN"')
 
     def repositories_of(self, project: Address) -> Iterator[Page]:
         """Oldest first."""
@@ -115,23 +175,29 @@ class CloudBitbucket(Reader):
             return True
         return not workspace.get("uuid") or bool(workspace["uuid"] == self.source())
 
-    def _included_files(self, address: Address, repository: JsonObject, paths: tuple[str, ...]) -> JsonObject:
-        root = self._repository(address)
-        commit = self._head(root, _main_branch(repository))
-        return {path: self._included_file(root, commit, path) if commit else None for path in paths}
+    # --- what the mapping wants of repositories ----------------------------------------------------------------------
 
-    def _head(self, root: str, branch: str | None) -> str | None:
-        """The newest commit of the main branch; None in an empty repository, whose main branch need not exist."""
+    def head(self, repository: JsonObject) -> JsonObject | None:
+        """``GET …/refs/branches/{name}``, only the hash; in an empty repository the main branch need not exist."""
+        branch = _main_branch(repository)
         if branch is None:
             return None
+        path = self._repository(address_of("cloud", "repository", repository)) + "/refs/branches"
         try:
-            head = self.get(f"{root}/refs/branches{path_of(*branch.split('/'))}", {"fields": "target.hash"})
+            head = self.get(path + path_of(*branch.split("/")), {"fields": "target.hash"})
         except NotFoundError:
             return None
-        commit = (head.get("target") or {}).get("hash")
-        if not isinstance(commit, str) or not commit:
+        commit = self.only(head.get("target"), "the branch's commit")
+        if not isinstance(commit.get("hash"), str) or not commit["hash"]:
             raise TransientError("Bitbucket Cloud answered with a branch that has no commit")
         return commit
+
+    def enrich(self, repository: JsonObject, wants: Wants, commit: JsonObject | None) -> None:
+        """``GET …/src/{commit}/{path}`` for each file."""
+        root = self._repository(address_of("cloud", "repository", repository))
+        repository["__includedFiles"] = {
+            path: self._included_file(root, commit["hash"], path) if commit else None for path in wants.included_files
+        }
 
     def _included_file(self, root: str, commit: str, path: str) -> str | None:
         """A file's text; None when there is no file of that name in the tree, or only a folder or an LFS pointer."""
@@ -165,19 +231,65 @@ class CloudBitbucket(Reader):
         """The values of an answer cut down by ``fields``, which may leave nothing at all of an empty page."""
         return self.values(page) if page else ()
 
-    def _pages(self, path: str, params: JsonObject) -> Iterator[Page]:
+    def _members(self, cursor: str | None) -> Iterator[Page]:
+        """The accounts inside the memberships."""
+        path = path_of("workspaces", self._workspace, "members")
+        for page in self._pages(path, {"pagelen": PAGE_LENGTH}, cursor):
+            users = tuple(self.only(member.get("user"), "a member's account") for member in page.values)
+            yield replace(page, values=users)
+
+    def _wanted_pull_requests(self, repository: Address, listing: Listing, cursor: str | None) -> Iterator[Page]:
+        """All queries in one list; where Bitbucket refuses that, each by itself, so that a bad one spoils no other.
+
+        Then the list ends in an exception, for nobody knows what the refused query would have shown. A cursor begins
+        with the number of the query it belongs to.
+        """
+        queries = listing.queries(self.now())
+        number, mark, inner = (cursor or "").partition(ONE_BY_ONE)
+        refused: RefusedError | None = None
+        if not mark:
+            pages = self._pull_requests(repository, listing.query(self.now()), cursor)
+            try:
+                first = next(pages)
+            except RefusedError as error:
+                if len(queries) == 1 or cursor not in {None, START}:
+                    raise
+                number, inner, refused = "0", START, error
+            else:
+                yield first
+                yield from pages
+                return
+        for at in range(int(number), len(queries)):
+            try:
+                for page in self._pull_requests(repository, queries[at], inner):
+                    following = f"{at + 1}{ONE_BY_ONE}{START}" if page.next is None else f"{at}{ONE_BY_ONE}{page.next}"
+                    yield replace(page, next=following, cursor=f"{at}{ONE_BY_ONE}{page.cursor}")
+            except RefusedError as error:
+                refused = error
+            inner = START
+        raise refused or PermanentError("Bitbucket Cloud refuses one of the mapping's queries for pull requests")
+
+    def _pull_requests(self, repository: Address, query: str, cursor: str | None = None) -> Iterator[Page]:
+        params = {"q": query, "sort": "created_on", "pagelen": PULL_REQUEST_PAGE_LENGTH, "fields": PEOPLE}
+        return self._pages(self._repository(repository) + "/pullrequests", params, cursor)
+
+    def _pages(self, path: str, params: JsonObject, cursor: str | None = None) -> Iterator[Page]:
         """Every page, following ``next`` on our own host only, empty pages included."""
-        seen: set[str] = set()
-        url: str | None = path
-        asked: JsonObject | None = params
-        while url is not None:
+        here = START if cursor is None else cursor
+        seen = {here}
+        while True:
             asked_at = self.now()
-            page = self.get(url, asked)
-            yield Page(self.values(page), asked_at)
-            url, asked = page.get("next"), None
-            if url is not None and (not isinstance(url, str) or url in seen):
+            page = self.get(path, params) if here == START else self.get(here)
+            following = page.get("next")
+            if following is not None and (not isinstance(following, str) or not following or following in seen):
                 raise TransientError("Bitbucket Cloud leads in circles from page to page of a list")
-            seen.add(url or "")
+            # Cut down by ``fields``, an empty page may be nothing at all.
+            values = () if not page and str(params.get("fields")).startswith("values.") else self.values(page)
+            self._learn_source(values)
+            yield Page(values, asked_at, following, here)
+            if following is None:
+                return
+            seen.add(here := following)
 
 
 def _part(value: str | int | None, name: str) -> str | int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from bitbucket_port.bitbucket.budget import Budget
 from bitbucket_port.bitbucket.client import Bitbucket
 from bitbucket_port.bitbucket.cloud import CloudBitbucket
 from bitbucket_port.bitbucket.credentials import Credentials
@@ -22,21 +25,29 @@ def connect(
     workspace: str = "",
     username: str = "",
     verify: bool | str = True,
+    budgets: Callable[[str], Budget] | None = None,
+    reserve: Callable[[], bool] | None = None,
+    turn: AbstractContextManager[object] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Bitbucket:
     """The adapter for this product; sends nothing yet.
 
     ``url`` is Cloud's REST root with its version, or the Data Center's base URL; ``token`` reads the secret, asked
-    before each request. ``verify`` may name a file with the certificate authorities to trust. Raises SettingsError.
+    before each request. ``verify`` may name a file with the certificate authorities to trust. ``budgets`` and
+    ``reserve``: see Credentials, ``turn`` and ``sleep``: HttpClient. Raises SettingsError.
     """
     if product == "cloud" and not workspace:
         raise SettingsError("BitbucketWorkspace is empty: Bitbucket Cloud is read one workspace at a time")
-    credentials = Credentials(token, product=product, username=username)
+    credentials = Credentials(token, product=product, username=username, budgets=budgets, reserve=reserve)
     http = HttpClient(
         url if product == "cloud" else url.rstrip("/").removesuffix(API) + API,
         headers=credentials.headers,
         throttled=credentials.throttled,
+        answered=credentials.answered,
         deadline=deadline,
         verify=verify,
+        turn=turn,
+        sleep=sleep,
         name="Bitbucket Cloud" if product == "cloud" else "Bitbucket Data Center",
     )
     return CloudBitbucket(http, workspace) if product == "cloud" else ServerBitbucket(http)

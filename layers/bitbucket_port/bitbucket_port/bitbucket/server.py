@@ -7,18 +7,21 @@ answering at its old address, and that address can later be taken by another one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bitbucket_port.bitbucket.client import Page, Reader, check_identity
-from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
+from bitbucket_port.bitbucket.address import address_of
+from bitbucket_port.bitbucket.client import START, Page, Reader, check_identity
+from bitbucket_port.errors import ForbiddenError, NotFoundError, PermanentError, TransientError
 from bitbucket_port.http import HttpClient, path_of
 from bitbucket_port.objects import Address, JsonObject, Product
 
 if TYPE_CHECKING:
     from bitbucket_port.mapping.model import Wants
     from bitbucket_port.mapping.scope import Question
+    from bitbucket_port.resync.plan import Listing
 
 PAGE_LIMIT = 1000
 README_NAMES = ("README.md", "readme.md", "README")
@@ -40,8 +43,13 @@ class ServerBitbucket(Reader):
         return self._source
 
     def check_source(self) -> None:
-        """``GET /projects``, which needs our credentials: the version, say, would be told to anybody."""
-        self.values(self.get("/projects", {"limit": 1}))
+        """``GET /projects``, which needs our credentials: the version, say, would be told to anybody.
+
+        Lists leave out what an account may not see. One that sees no project and no repository lost its permissions:
+        what it does not find may be there (ForbiddenError).
+        """
+        if not any(self.values(self.get(path, {"limit": 1})) for path in ("/projects", "/repos")):
+            raise ForbiddenError("Bitbucket shows this account no project and no repository at all")
 
     def read_project(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
         """``GET /projects/{key}``."""
@@ -57,11 +65,8 @@ class ServerBitbucket(Reader):
             branch = self._default_branch(address)
             if branch is not None:
                 repository["__defaultBranch"] = branch.removeprefix("refs/heads/")
-            commit = self._latest_commit(address, branch)
-            if wants.latest_commit:
-                repository["__latestCommit"] = commit
-            if wants.readme:
-                repository["__readme"] = self._readme(address, commit)
+            commit = None if branch is None else self._latest_commit(address, {"until": branch})
+            self._add(repository, wants, address, commit)
         return repository
 
     def read_pull_request(self, address: Address, *, expected_repository: str | None = None) -> JsonObject:
@@ -73,14 +78,37 @@ class ServerBitbucket(Reader):
         check_identity("server", "repository", target if isinstance(target, dict) else {}, expected_repository)
         return pull_request
 
+    def read_user(self, address: Address, *, expected_id: str | None = None) -> JsonObject:
+        """``GET /users/{slug}``."""
+        user = self.get(path_of("users", _needed(address.user, "user")))
+        check_identity("server", "user", user, expected_id)
+        return user
+
+    def emails(self, addresses: Collection[str]) -> dict[str, str]:
+        """Never asked: users come with their e-mail address here."""
+        raise PermanentError(f"the Data Center shows e-mail addresses with the users ({len(addresses)} asked for)")
+
+    def matching(self, question: Question) -> frozenset[str]:
+        """Never answers: no selector of the Data Center needs its help."""
+        raise PermanentError(f"the Data Center has no query language to ask about a {question.kind}")
+
     def matches(self, question: Question) -> bool:
         """Never answers: no selector of the Data Center needs its help."""
         raise PermanentError(f"the Data Center has no query language to ask about a {question.kind}")
 
+    def list(self, listing: Listing, *, container: Address | None = None, cursor: str | None = None) -> Iterator[Page]:
+        """In the server's own order, pull requests oldest first; archived repositories and personal projects too."""
+        if listing.kind == "project":
+            return self._pages("/projects", {}, cursor)
+        if listing.kind == "user":
+            return self._pages("/users", {}, cursor)
+        if listing.kind == "repository":
+            return self._pages("/repos", {"archived": "ALL"}, cursor)
+        return self._pull_requests(container or Address(), listing.state, cursor)
+
     def open_pull_requests(self, repository: Address) -> Iterator[Page]:
         """Oldest first, so that what is opened meanwhile comes last; those that others aim at this repository."""
-        params = {"state": "OPEN", "order": "OLDEST", "direction": "INCOMING"}
-        return self._pages(_repository(repository) + "/pull-requests", params)
+        return self._pull_requests(repository, "OPEN")
 
     def repositories_of(self, project: Address) -> Iterator[Page]:
         """``GET /repos`` and not the project's own list: only there archived repositories can be asked for.
@@ -89,7 +117,25 @@ class ServerBitbucket(Reader):
         """
         key = _needed(project.project, "project key")
         for page in self._pages("/repos", {"projectkey": key, "archived": "ALL"}):
-            yield Page(tuple(value for value in page.values if _is_in(value, key)), page.asked_at)
+            yield replace(page, values=tuple(value for value in page.values if _is_in(value, key)))
+
+    def head(self, repository: JsonObject) -> JsonObject | None:
+        """``GET …/commits?limit=1``: where no branch is named, the server takes the default one."""
+        return self._latest_commit(address_of("server", "repository", repository), {})
+
+    def enrich(self, repository: JsonObject, wants: Wants, commit: JsonObject | None) -> None:
+        """``GET …/raw/{file}?at={commit}``, until one is there; the name of the main branch is not asked for."""
+        self._add(repository, wants, address_of("server", "repository", repository), commit)
+
+    def _add(self, repository: JsonObject, wants: Wants, address: Address, commit: JsonObject | None) -> None:
+        if wants.latest_commit:
+            repository["__latestCommit"] = commit
+        if wants.readme:
+            repository["__readme"] = self._readme(address, commit)
+
+    def _pull_requests(self, repository: Address, state: str, cursor: str | None = None) -> Iterator[Page]:
+        params = {"state": state, "order": "OLDEST", "direction": "INCOMING"}
+        return self._pages(_repository(repository) + "/pull-requests", params, cursor)
 
     def _default_branch(self, address: Address) -> str | None:
         """The full name (``refs/heads/…``); None for 404, and for the 204 that some versions give when empty."""
@@ -105,12 +151,10 @@ class ServerBitbucket(Reader):
             raise TransientError("the Data Center answered with a default branch that has no name")
         return name
 
-    def _latest_commit(self, address: Address, branch: str | None) -> JsonObject | None:
-        """The newest commit of the main branch; None when there is no main branch, or nothing on it yet."""
-        if branch is None:
-            return None
+    def _latest_commit(self, address: Address, until: JsonObject) -> JsonObject | None:
+        """The newest commit of a branch; None when there is no such branch, or nothing on it yet."""
         try:
-            page = self.get(_repository(address) + "/commits", {"until": branch, "limit": 1})
+            page = self.get(_repository(address) + "/commits", until | {"limit": 1})
         except NotFoundError:
             return None
         return next(iter(self.values(page)), None)
@@ -124,19 +168,27 @@ class ServerBitbucket(Reader):
         texts = (self.file(_repository(address) + path_of("raw", name), {"at": at}) for name in README_NAMES)
         return next((text for text in texts if text is not None), None)
 
-    def _pages(self, path: str, params: JsonObject) -> Iterator[Page]:
+    def _pages(self, path: str, params: JsonObject, cursor: str | None = None) -> Iterator[Page]:
         """Every page, by the server's own ``nextPageStart``; an administrator may have capped ``limit``."""
-        start = 0
+        start = 0 if cursor in {None, START} else _number(cursor)
         while True:
             asked_at = self.now()
             page = self.get(path, params | {"limit": PAGE_LIMIT, "start": start})
-            yield Page(self.values(page), asked_at)
+            values = self.values(page)
             if page.get("isLastPage") is True:
+                yield Page(values, asked_at, None, str(start))
                 return
             following = page.get("nextPageStart")
-            if not isinstance(following, int) or following <= start:
+            if isinstance(following, bool) or not isinstance(following, int) or following <= start:
                 raise TransientError("the Data Center does not say where the next page of a list begins")
+            yield Page(values, asked_at, str(following), str(start))
             start = following
+
+
+def _number(cursor: str | None) -> int:
+    if cursor is None or not (cursor.isascii() and cursor.isdigit()):
+        raise PermanentError("a list of the Data Center cannot go on from what is no number")
+    return int(cursor)
 
 
 def _needed(value: object, name: str) -> str:

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from bitbucket_port.catalog.above import Above, above, container_of
 from bitbucket_port.catalog.held import (
     Held,
     LeasedWriter,
     Recorded,
     Timing,
+    Work,
     left_alone,
     new_entities,
     newest,
@@ -22,8 +24,9 @@ from bitbucket_port.catalog.held import (
 )
 from bitbucket_port.catalog.items import UNKNOWN, Facts, Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
-from bitbucket_port.catalog.outcome import Outcome
-from bitbucket_port.catalog.outside import Followers, Mapper, Reader, Reading, Writer
+from bitbucket_port.catalog.looks import SECOND_LOOK_SECONDS, Looks, read_now, refreshed
+from bitbucket_port.catalog.outcome import Outcome, Removals
+from bitbucket_port.catalog.outside import Ask, Followers, Mapper, Reader, Writer
 from bitbucket_port.catalog.page import PageEntry, Pages
 from bitbucket_port.catalog.removal import Removal
 from bitbucket_port.catalog.settle import BUSY_SECONDS, WriteOptions
@@ -34,7 +37,6 @@ from bitbucket_port.webhooks.change import Change
 
 OLD_DELIVERY_SECONDS = 600.0
 BURST_SECONDS = 2.0
-SECOND_LOOK_SECONDS = 60.0
 LOOKS = 6
 SECOND = 1_000_000
 
@@ -77,7 +79,16 @@ class Applier:
             sleep=sleep,
         )
         self._removal = Removal(ledger=ledger, writer=self._writer, followers=followers, clock=clock)
-        self._pages = Pages(ledger=ledger, mapper=mapper, reader=reader, writer=self._writer)
+        self._looks = Looks(
+            ledger=ledger, mapper=mapper, reader=reader, writer=self._writer, removal=self._removal, clock=clock
+        )
+        self._pages = Pages(
+            ledger=ledger,
+            mapper=mapper,
+            reader=reader,
+            writer=self._writer,
+            look_all=lambda changes, removals: self._looks.look_all(changes, removals=removals),
+        )
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
@@ -116,7 +127,7 @@ class Applier:
         """Read the repository of a pull request that we never saw, so that it comes before what hangs below it."""
         if change.container is None:
             raise ValueError(f"{change.key} has no container")
-        return self.apply(_hint(*change.container, change.received))
+        return self.apply(Change.hint(*change.container, change.received))
 
     def _needs_read(self, change: Change, container: ObjectItem | None) -> bool:
         return (
@@ -163,11 +174,13 @@ class Applier:
             return None
         with lease as held:
             return self._writer.settle(
-                held,
-                mapped,
-                Recorded("payload", version=version, read_at=now, received=change.received),
-                facts=self._facts_of(change.key, change.address, change.object or {}),
-                intended=intents,
+                Work(
+                    held,
+                    mapped,
+                    Recorded("payload", version=version, read_at=now, received=change.received),
+                    self._facts_of(change.key, change.address, change.object or {}),
+                    tuple(intents),
+                )
             )
 
     def _apply_blind(self, change: Change, item: ObjectItem) -> Outcome | None:
@@ -199,7 +212,7 @@ class Applier:
                 raise BusyError(f"{key} is being written for the first time", retry_after=BUSY_SECONDS)
             if self._reader is None or item.facts.address is None or not item.owns:
                 return Outcome(key, "not needed")
-            change = _hint(key, item.facts.address, self._clock())
+            change = Change.hint(key, item.facts.address, self._clock())
             return self._apply_refresh(change, item, self._reader, rewrite=True)
 
         return self._until_settled(attempt, key)
@@ -232,50 +245,33 @@ class Applier:
         if rewrite:
             lease.granted = replace(lease.granted, taken_over=True)
         with lease as held:
-            granted = held.granted
             asked = self._clock()
             try:
-                reading = self._read(reader, change, granted.item)
+                reading = read_now(reader, change, held.granted.item)
             except NotFoundError:
                 return self._missing(change, held, reader, asked)
             self._believe(change, asked)
-            project = self._look_after(reading.parent, change.received)
-            outcome = self._writer.settle(
-                held,
-                self._mapper.map(change.kind, reading.object, ask=reader.ask),
-                Recorded(
-                    "refresh",
-                    version=newest(granted.item.version, reading.version, change.version),
-                    read_at=asked,
-                    refreshed_at=asked,
-                    received=max(change.received, granted.item.received),
-                ),
-                facts=reading.facts,
-            )
-        return replace(outcome, parent=project)
+            container = self._look_after(above(change.key, reading), change.received)
+            mapped = self._mapper.map(change.kind, reading.object, ask=reader.ask)
+            outcome = self._writer.settle(Work(held, mapped, refreshed(change, held, reading, asked), reading.facts))
+        return replace(outcome, parent=container)
 
-    def _look_after(self, project: tuple[SourceKey, Address] | None, received: float) -> Outcome | None:
-        """Read a repository's project that we never saw.
+    def _look_after(self, container: Above | None, received: float) -> Outcome | None:
+        """Read what is above the object if it has another name than we know, and a project that we never saw.
 
-        Before the repository is committed: a repository that is in the ledger then has its project there, whoever was
+        Before the object is committed: a repository that is in the ledger then has its project there, whoever was
         killed on the way. Later it would be too late, as another delivery of the same change finds nothing to do.
         """
-        if project is None or not self._projects or self._ledger.read([project[0]])[project[0]].applied:
+        if container is None or (container.key.kind == "project" and not self._projects):
+            return None
+        item = self._ledger.read([container.key])[container.key]
+        unseen = container.key.kind == "project" and not item.applied
+        if not unseen and not container.is_renamed(item):
             return None
         try:
-            return self.apply(_hint(*project, received))
+            return self.apply(Change.hint(container.key, container.address, received))
         except PermanentError as error:
-            return Outcome(project[0], "unreadable", problems=(str(error),))
-
-    def _read(self, reader: Reader, change: Change, item: ObjectItem) -> Reading:
-        """The object now, under the address of the event or the one we know, whichever is still good."""
-        addresses = list(dict.fromkeys([change.address, item.facts.address or change.address]))
-        for address in addresses[:-1]:
-            try:
-                return reader.read(change.key, address)
-            except NotFoundError:
-                continue
-        return reader.read(change.key, addresses[-1])
+            return Outcome(container.key, "unreadable", problems=(str(error),))
 
     def _believe(self, change: Change, now: float) -> None:
         """A delete event whose object is still there may only be ahead of Bitbucket's own copies."""
@@ -301,18 +297,18 @@ class Applier:
                 raise StillThereError(f"{item.key} was not found, a second look decides", retry_after=wait + 1)
             self._check_container(change, reader)
         version = newest(item.version, change.version, int(change.received * SECOND) if announced else None)
-        return self._removal.settle(held, version, change.received, asked=asked)
+        return self._removal.settle(held, version, change.received, asked)
 
     def _check_container(self, change: Change, reader: Reader) -> None:
         """An answer "not found" counts only while what contains the object answers; refusals rise from the reader."""
-        if change.container is None:
+        container = container_of(change, self._ledger)
+        if container is None:
             reader.check_source()
             return
-        key, address = change.container
         try:
-            reader.read(key, address)
+            reader.read(*container)
         except NotFoundError:
-            self._apply_container(change)
+            self.apply(Change.hint(*container, self._clock()))
 
     def remove(self, key: SourceKey, *, version: int | None) -> Outcome:
         """Remove an object whose container is gone for certain, or a container after its children."""
@@ -327,9 +323,19 @@ class Applier:
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
-    def apply_page(self, entries: Sequence[PageEntry], *, asked: float) -> list[Outcome]:
+    def apply_page(
+        self, entries: Sequence[PageEntry], *, asked: float, removals: Removals = "allow", ask: Ask | None = None
+    ) -> list[Outcome]:
         """See ``Pages.apply``."""
-        return self._pages.apply(entries, asked=asked)
+        return self._pages.apply(entries, asked=asked, removals=removals, ask=ask)
+
+    def look(self, change: Change, *, removals: Removals) -> Outcome:
+        """See ``Looks.look``."""
+        return self._looks.look(change, removals=removals)
+
+    def look_all(self, changes: Sequence[Change], *, removals: Removals) -> list[Outcome]:
+        """See ``Looks.look_all``."""
+        return self._looks.look_all(changes, removals=removals)
 
 
 def _tied(known: int, version: int) -> bool:
@@ -344,8 +350,3 @@ def _changes_name(container: ObjectItem) -> bool:
     would bring it back.
     """
     return container.lease is not None and UNKNOWN in container.owns.values()
-
-
-def _hint(key: SourceKey, address: Address, received: float) -> Change:
-    """A change that says no more than that the object is to be read."""
-    return Change(key.kind, key, "upsert", address, version=None, event_time=None, received=received, object=None)

@@ -38,6 +38,7 @@ def object_item(attributes: Attributes) -> ObjectItem:
         lease=_lease(attributes.get("lease")),
         facts=Facts.from_json(json.loads(attributes["facts"]["S"])) if "facts" in attributes else Facts(),
         missing_since=float(since["N"]) if since else None,
+        problem=attributes["problem"]["S"] if "problem" in attributes else "",
     )
 
 
@@ -48,6 +49,7 @@ def entity_item(attributes: Attributes) -> EntityItem:
         sources=frozenset(attributes.get("sources", {}).get("SS", ())),
         ours=None if ours is None else bool(ours["BOOL"]),
         deleting=_lease(attributes.get("deleting")),
+        accepted=attributes["accepted"]["S"] if "accepted" in attributes else None,
     )
 
 

@@ -7,11 +7,8 @@ is made here and never left to the absence of an item.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from bitbucket_port.catalog.attributes import (
     attributes_of_commit,
@@ -28,17 +25,20 @@ from bitbucket_port.catalog.items import (
     EntityItem,
     Granted,
     Guard,
+    Lease,
     ObjectItem,
     Refused,
 )
 from bitbucket_port.catalog.ledger import DeleteMark
-from bitbucket_port.errors import TransientError
-from bitbucket_port.objects import EntityKey, SourceKey
+from bitbucket_port.dynamodb import classified
+from bitbucket_port.objects import EntityKey, Kind, SourceKey
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH = 100
+_NAMED_AT_ONCE = 50
+"""Entities one expression names: it may have 4 KB and 300 operators (Developer Guide, "Quotas")."""
 _LEASE_IS_OURS = "lease.#token = :token"
 _TOKEN_NAME = {"#token": "token"}
 
@@ -55,30 +55,29 @@ class DynamoDBLedger:
     def read(self, keys: Collection[SourceKey]) -> dict[SourceKey, ObjectItem]:
         """See Ledger."""
         found = {key: ObjectItem(key) for key in keys}
-        wanted = list(found)
-        for start in range(0, len(wanted), _BATCH):
-            request: Any = {
-                self._table: {
-                    "Keys": [object_keys(key) for key in wanted[start : start + _BATCH]],
-                    "ConsistentRead": True,
-                }
-            }
-            while request:
-                with _classified():
-                    answer = self._client.batch_get_item(RequestItems=request)
-                for attributes in answer["Responses"].get(self._table, []):
-                    item = object_item(attributes)
-                    found[item.key] = item
-                request = answer.get("UnprocessedKeys")
+        for attributes in self._get_all([object_keys(key) for key in found]):
+            item = object_item(attributes)
+            found[item.key] = item
         return found
 
     def take_lease(
         self, item: ObjectItem, token: str, *, now: float, until: float, guard: Guard, intents: Collection[str] = ()
     ) -> Granted | Refused:
         """See Ledger."""
+        intents = list(intents)
+        # An item that is not there yet is written with its whole map; into one that is there each key is put by name.
+        later = intents[_NAMED_AT_ONCE:] if item.known else []
+        lease = self._take_lease(item, Lease(token, until), now, guard, intents[: len(intents) - len(later)])
+        if isinstance(lease, Granted) and later and not self.intend(item, token, later):
+            return Refused(busy=True)
+        return lease
+
+    def _take_lease(
+        self, item: ObjectItem, lease: Lease, now: float, guard: Guard, intents: Collection[str]
+    ) -> Granted | Refused:
         conditions = ["(attribute_not_exists(lease) OR lease.#until <= :now)"]
         values: dict[str, Any] = {
-            ":lease": {"M": {"token": {"S": token}, "until": number(until)}},
+            ":lease": {"M": {"token": {"S": lease.token}, "until": number(lease.until)}},
             ":now": number(now),
         }
         names = {"#until": "until"}
@@ -103,14 +102,18 @@ class DynamoDBLedger:
             held = object_item(before).lease if before else None
             return Refused(busy=held is not None and held.live(now))
         previous = object_item(before) if before else ObjectItem(item.key)
-        return Granted(previous, token, taken_over=previous.lease is not None)
+        return Granted(previous, lease.token, taken_over=previous.lease is not None)
 
     def intend(self, item: ObjectItem, token: str, intents: Collection[str]) -> bool:
         """See Ledger."""
-        names, values = dict(_TOKEN_NAME), {":token": {"S": token}}
-        sets = _own(intents, names, values)
-        expression = f"SET {', '.join(sets)} REMOVE expires"
-        return not self._update(object_keys(item.key), expression, _LEASE_IS_OURS, names, values)[1]
+        texts = list(intents)
+        for start in range(0, len(texts), _NAMED_AT_ONCE):
+            names, values = dict(_TOKEN_NAME), {":token": {"S": token}}
+            sets = _own(texts[start : start + _NAMED_AT_ONCE], names, values)
+            expression = f"SET {', '.join(sets)} REMOVE expires"
+            if self._update(object_keys(item.key), expression, _LEASE_IS_OURS, names, values)[1]:
+                return False
+        return True
 
     def move(self, item: ObjectItem, *, version: int | None, read_at: float, received: float) -> bool:
         """See Ledger."""
@@ -163,18 +166,41 @@ class DynamoDBLedger:
         expression = ("SET " + ", ".join(sets) if sets else "") + ("" if dirty else " REMOVE lease")
         self._update(object_keys(key), expression.strip(), _LEASE_IS_OURS, names, values)
 
+    def forget_hash(self, key: SourceKey, entities: Collection[EntityKey], *, now: float) -> bool:
+        """See Ledger."""
+        texts = [str(entity) for entity in entities]
+        starts = range(0, len(texts), _NAMED_AT_ONCE)
+        return all(self._forget(key, texts[start : start + _NAMED_AT_ONCE], now) for start in starts)
+
+    def _forget(self, key: SourceKey, wanted: list[str], now: float) -> bool:
+        while wanted:
+            names, values = {"#until": "until"}, {":now": number(now), ":unknown": {"S": UNKNOWN}}
+            names |= {f"#e{index}": text for index, text in enumerate(wanted)}
+            sets = ", ".join(f"owns.#e{index} = :unknown" for index in range(len(wanted)))
+            owned = " AND ".join(f"attribute_exists(owns.#e{index})" for index in range(len(wanted)))
+            condition = f"(attribute_not_exists(lease) OR lease.#until <= :now) AND {owned}"
+            before, refused = self._update(object_keys(key), f"SET {sets}", condition, names, values)
+            item = object_item(before) if before else ObjectItem(key)
+            if not refused or (item.lease and item.lease.live(now)):
+                return not refused
+            # Refused without a writer: some are not the object's any more. It may own the rest in the next moment.
+            wanted = [text for text in wanted if text in item.owns]
+        return True
+
     def children(self, container: str) -> Iterator[ObjectItem]:
         """See Ledger."""
-        return self._query(f"object#pull-request#{container}")
+        return self.objects("pull-request", container)
 
     def in_source(self, kind: Literal["project", "repository"], source: str) -> Iterator[ObjectItem]:
         """See Ledger."""
-        return self._query(f"object#{kind}#{source}")
+        return self.objects(kind, source)
 
-    def _query(self, partition: str) -> Iterator[ObjectItem]:
+    def objects(self, kind: Kind, container: str) -> Iterator[ObjectItem]:
+        """See Ledger."""
+        partition = f"object#{kind}#{container}"
         start: dict[str, Any] = {}
         while True:
-            with _classified():
+            with classified():
                 answer = self._client.query(
                     TableName=self._table,
                     KeyConditionExpression="PK = :partition",
@@ -189,6 +215,20 @@ class DynamoDBLedger:
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     # --- entities --------------------------------------------------------------------------------------------------
+
+    def entities(self, blueprint: str, identifiers: Collection[str]) -> dict[EntityKey, EntityItem]:
+        """See Ledger."""
+        keys = [_entity_keys(EntityKey(blueprint, identifier)) for identifier in dict.fromkeys(identifiers)]
+        items = {
+            EntityKey.parse(attributes["PK"]["S"].removeprefix("entity#")): entity_item(attributes)
+            for attributes in self._get_all(keys)
+        }
+        return {key: item for key, item in items.items() if item.sources}
+
+    def accept(self, entity: EntityKey, accepted: str) -> None:
+        """See Ledger."""
+        values = {":accepted": {"S": accepted}}
+        self._update(_entity_keys(entity), "SET accepted = :accepted", "attribute_exists(PK)", {}, values)
 
     def join(self, entity: EntityKey, source: SourceKey, *, now: float) -> EntityItem | None:
         """See Ledger."""
@@ -246,7 +286,7 @@ class DynamoDBLedger:
 
     def drop(self, entity: EntityKey, token: str) -> None:
         """See Ledger."""
-        with _classified():
+        with classified():
             try:
                 self._client.delete_item(
                     TableName=self._table,
@@ -284,11 +324,21 @@ class DynamoDBLedger:
 
     def noted(self, name: str) -> Mapping[str, str]:
         """See Ledger."""
-        with _classified():
+        with classified():
             answer = self._client.get_item(TableName=self._table, Key=_note_keys(name), ConsistentRead=True)
         return text_map(answer.get("Item", {}).get("noted"))
 
-    # --- one conditional write -------------------------------------------------------------------------------------
+    # --- many reads, one conditional write ---------------------------------------------------------------------------
+
+    def _get_all(self, keys: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The items there are of these keys, consistently, in no order."""
+        for start in range(0, len(keys), _BATCH):
+            request: Any = {self._table: {"Keys": keys[start : start + _BATCH], "ConsistentRead": True}}
+            while request:
+                with classified():
+                    answer = self._client.batch_get_item(RequestItems=request)
+                yield from answer["Responses"].get(self._table, [])
+                request = answer.get("UnprocessedKeys")
 
     def _update(
         self, keys: dict[str, Any], expression: str, condition: str, names: dict[str, str], values: dict[str, Any]
@@ -299,7 +349,7 @@ class DynamoDBLedger:
             optional["ConditionExpression"] = condition
         if names:
             optional["ExpressionAttributeNames"] = names
-        with _classified():
+        with classified():
             try:
                 answer = self._client.update_item(
                     TableName=self._table,
@@ -346,27 +396,3 @@ def _entity_keys(entity: EntityKey) -> dict[str, Any]:
 
 def _note_keys(name: str) -> dict[str, Any]:
     return {"PK": {"S": f"note#{name}"}, "SK": {"S": "-"}}
-
-
-@contextmanager
-def _classified() -> Iterator[None]:
-    """Throttling, network and server errors of DynamoDB are transient; anything else is a fault of ours and rises."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status >= 500 or "Throttl" in code or code in _BUSY:
-            raise TransientError(f"DynamoDB answered {code}") from error
-        raise
-    except BotoCoreError as error:
-        raise TransientError(f"DynamoDB cannot be reached: {type(error).__name__}") from error
-
-
-_BUSY = {
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "TransactionConflictException",
-    "TransactionInProgressException",
-    "InternalServerError",
-}

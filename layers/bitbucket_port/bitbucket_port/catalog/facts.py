@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.objects import Address, JsonObject, Kind, Product
 
@@ -23,7 +25,17 @@ def facts_of(product: Product, kind: Kind, address: Address, obj: JsonObject) ->
         )
     if kind == "project":
         return Facts(address, full_name=_text(obj, "key"), project=_text(obj, "key"))
-    return Facts(address if kind != "user" else None)
+    return Facts(address)
+
+
+def with_main_branch(now: Facts, before: Facts) -> Facts:
+    """``now`` with the name of the main branch that ``before`` knows, where a list of the Data Center does not tell it.
+
+    The name stays as long as that branch is seen to have the same head; unknown, every push makes us look.
+    """
+    if now.main_branch or not before.main_branch or before.commit not in {"", now.commit}:
+        return now
+    return replace(now, main_branch=before.main_branch)
 
 
 def _full_name(product: Product, repository: JsonObject) -> str:

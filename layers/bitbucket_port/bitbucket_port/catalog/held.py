@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -10,13 +11,16 @@ from typing import Self
 
 from bitbucket_port.catalog.items import Commit, Facts, Granted, Guard, ObjectItem, Refused
 from bitbucket_port.catalog.ledger import Ledger
-from bitbucket_port.catalog.outcome import Outcome, Source
+from bitbucket_port.catalog.outcome import Outcome, Removals, Source
 from bitbucket_port.catalog.outside import Followers, Writer
-from bitbucket_port.catalog.settle import BUSY_SECONDS, Settled, Settlement, WriteOptions
-from bitbucket_port.errors import BusyError, TransientError
+from bitbucket_port.catalog.settle import BUSY_SECONDS, Settlement, WriteOptions
+from bitbucket_port.catalog.share import Settled, Share, fail, is_search
+from bitbucket_port.errors import BitbucketPortError, BusyError, TransientError
 from bitbucket_port.mapping.model import Mapped
+from bitbucket_port.objects import SourceKey
 
 CONTAINERS = ("project", "repository")
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Held:
     def __init__(self, ledger: Ledger, granted: Granted) -> None:
         self._ledger = ledger
         self.granted = granted
-        self.settlement: Settlement | None = None
+        self.share: Share | None = None
         self.done = False
 
     def __enter__(self) -> Self:
@@ -64,9 +68,20 @@ class Held:
 
     def give_up(self) -> None:
         """Release the lease without a result."""
-        dirty = self.granted.taken_over or (self.settlement is not None and self.settlement.touched_port)
+        dirty = self.granted.taken_over or (self.share is not None and self.share.touched_port)
         self._ledger.release(self.granted.item.key, self.granted.token, dirty=dirty)
         self.done = True
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An object whose lease is held, and what a reading of it makes; ``intended`` were recorded with the lease."""
+
+    held: Held
+    mapped: Mapped
+    result: Recorded
+    facts: Facts
+    intended: tuple[str, ...] = ()
 
 
 class LeasedWriter:
@@ -117,35 +132,71 @@ class LeasedWriter:
         until = now + self._timing.lease
         return self._ledger.take_lease(item, uuid.uuid4().hex, now=now, until=until, guard=guard, intents=intents)
 
-    def settle(
-        self, held: Held, mapped: Mapped, result: Recorded, *, facts: Facts, intended: Sequence[str] = ()
-    ) -> Outcome:
-        """Bring the mapped entities to Port and record the result; ``intended`` were recorded with the lease."""
-        item = held.granted.item
+    def settle(self, work: Work, *, removals: Removals = "allow") -> Outcome:
+        """Bring one object's entities to Port and record the result. Raises what keeps it from being done."""
+        (outcome,) = self._settle([work], removals)
+        if isinstance(outcome, BitbucketPortError):
+            raise outcome
+        return outcome
+
+    def settle_all(self, works: Sequence[Work], *, removals: Removals) -> list[Outcome]:
+        """Bring the entities of several objects to Port together; an object that fails has an outcome that says so.
+
+        Raises only what would fail all of them; the leases are then given up by whoever holds them.
+        """
+        outcomes = []
+        for work, outcome in zip(works, self._settle(works, removals), strict=True):
+            if isinstance(outcome, BitbucketPortError):
+                outcomes.append(failed(work.held.granted.item.key, outcome, work.result.source))
+                abandon(work.held)
+            else:
+                outcomes.append(outcome)
+        return outcomes
+
+    def _settle(self, works: Sequence[Work], removals: Removals) -> list[Outcome | BitbucketPortError]:
         settlement = Settlement(
             ledger=self._ledger,
             port=self._port,
             followers=self._followers,
             options=self._options,
-            granted=held.granted,
             until=self._clock() + self._timing.lease,
             clock=self._clock,
+            removals=removals,
         )
-        held.settlement = settlement
-        settled = settlement.settle(mapped, intended=intended)
-        if item.known and item.key.kind in CONTAINERS and _moved(item.facts, facts):
-            self._followers.follow(item.key, item.facts, facts)
-        problems = (*(str(problem) for problem in mapped.problems), *settled.problems)
-        self.commit(held, result.commit(item, settled, facts, problems))
-        wrote = settled.written or settled.renamed or settled.deleted
+        shares = [Share(work.held.granted, work.mapped, frozenset(work.intended)) for work in works]
+        for work, share in zip(works, shares, strict=True):
+            work.held.share = share
+        settlement.settle(shares)
+        return [self._finish(work, share) for work, share in zip(works, shares, strict=True)]
+
+    def _finish(self, work: Work, share: Share) -> Outcome | BitbucketPortError:
+        item, settled = work.held.granted.item, share.settled
+        problems = (*(str(problem) for problem in work.mapped.problems), *settled.problems)
+        if share.error is None:
+            try:
+                if item.known and item.key.kind in CONTAINERS and _moved(item.facts, work.facts):
+                    left = [key for key in share.unwanted if not is_search(key)]
+                    self._followers.follow(item.key, item.facts, work.facts, left=left)
+                self.commit(work.held, work.result.commit(item, settled, work.facts, problems))
+            except BitbucketPortError as error:
+                fail([share], error)
+        if share.error is not None:
+            return share.error
+        written = settled.created + settled.updated
         return Outcome(
             item.key,
-            "applied" if wrote or problems else "unchanged",
-            result.source,
-            written=settled.written,
+            "applied" if written or settled.renamed or settled.deleted or problems else "unchanged",
+            work.result.source,
+            written=written,
+            created=settled.created,
+            updated=settled.updated,
             renamed=settled.renamed,
             deleted=settled.deleted,
+            unchanged=settled.unchanged,
+            mapped=len(share.wanted),
+            planned=tuple(settled.planned),
             problems=problems,
+            incomplete=not work.mapped.complete,
         )
 
     def commit(self, held: Held, commit: Commit) -> None:
@@ -156,6 +207,28 @@ class LeasedWriter:
         held.done = True
 
 
+def failed(key: SourceKey, error: BitbucketPortError, reading: Source) -> Outcome:
+    """The outcome for an object that could not be brought to Port."""
+    transient = isinstance(error, TransientError)
+    return Outcome(
+        key,
+        "failed",
+        reading,
+        failed=str(error),
+        transient=transient,
+        retry_after=error.retry_after if isinstance(error, TransientError) else None,
+        limited=isinstance(error, TransientError) and error.is_limit,
+    )
+
+
+def abandon(held: Held) -> None:
+    """Give a lease up whose object failed; where even that fails, it expires, which says more than giving it up."""
+    try:
+        held.give_up()
+    except TransientError as error:
+        _logger.warning("the lease of %s is left to expire: %s", held.granted.item.key, error)
+
+
 def unchanged(item: ObjectItem, mapped: Mapped) -> bool:
     """Whether applying would change nothing: every hash equal, nobody writing, nobody dead while writing."""
     wanted = {str(entity.key): entity.content_hash for entity in mapped.entities}
@@ -164,7 +237,9 @@ def unchanged(item: ObjectItem, mapped: Mapped) -> bool:
 
 def left_alone(item: ObjectItem, mapped: Mapped, reading: Source) -> Outcome:
     """The outcome for an object that needed no write."""
-    return Outcome(item.key, "unchanged", reading, problems=tuple(str(problem) for problem in mapped.problems))
+    made = len({entity.key for entity in mapped.entities})
+    problems = tuple(str(problem) for problem in mapped.problems)
+    return Outcome(item.key, "unchanged", reading, unchanged=made, mapped=made, problems=problems)
 
 
 def new_entities(item: ObjectItem, mapped: Mapped) -> list[str]:

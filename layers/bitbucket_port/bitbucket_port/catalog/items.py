@@ -38,6 +38,9 @@ class Facts:
 
     ``full_name`` is ``workspace/slug`` or ``PROJ/slug``; for a pull request that of its repository, so that it shows
     which pull requests were mapped before a rename. ``project`` is the project's key.
+
+    ``listed`` and ``commit`` spare file reads: what a list showed of the repository (a digest) when it was mapped, and
+    the head of its main branch then. Empty where it was mapped from anything else.
     """
 
     address: Address | None = None
@@ -45,10 +48,12 @@ class Facts:
     project: str = ""
     main_branch: str = ""
     gone: bool = False
+    listed: str = ""
+    commit: str = ""
 
     def to_json(self) -> JsonObject:
         """Only what is known."""
-        pairs: JsonObject = {"full_name": self.full_name, "project": self.project, "main_branch": self.main_branch}
+        pairs: JsonObject = {name: getattr(self, name) for name in _TEXTS}
         found = {name: value for name, value in pairs.items() if value}
         if self.address:
             found["address"] = self.address.to_json()
@@ -66,7 +71,12 @@ class Facts:
             value.get("project", ""),
             value.get("main_branch", ""),
             bool(value.get("gone")),
+            value.get("listed", ""),
+            value.get("commit", ""),
         )
+
+
+_TEXTS = ("full_name", "project", "main_branch", "listed", "commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ class ObjectItem:
     when the reading we applied was asked for, for a payload when it was applied. ``refreshed_at``: our clock when the
     object was last read by itself. ``owns``: entity key as text → content hash. ``missing_since``: our clock at the
     first answer that it does not exist. ``received``: when the delivery we applied came in, which decides between
-    equal versions where Bitbucket cannot be asked.
+    equal versions where Bitbucket cannot be asked. ``problem``: the first one of what was applied; empty for none.
     """
 
     key: SourceKey
@@ -90,6 +100,7 @@ class ObjectItem:
     lease: Lease | None = None
     facts: Facts = field(default_factory=Facts)
     missing_since: float | None = None
+    problem: str = ""
 
     @property
     def applied(self) -> bool:
@@ -103,11 +114,16 @@ class ObjectItem:
 
 @dataclass(frozen=True, slots=True)
 class EntityItem:
-    """Which objects make an entity, and whether it is ours to delete (None: not decided yet)."""
+    """Which objects make an entity, and whether it is ours to delete (None: not decided yet).
+
+    ``accepted``: how Port showed it right after we wrote it, where that is not what its content hashes say
+    (``resync.drift.acceptance``).
+    """
 
     sources: frozenset[str] = frozenset()
     ours: bool | None = None
     deleting: Lease | None = None
+    accepted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

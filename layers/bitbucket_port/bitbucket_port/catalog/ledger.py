@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, Protocol
 
 from bitbucket_port.catalog.items import Commit, EntityItem, Granted, Guard, ObjectItem, Refused
-from bitbucket_port.objects import EntityKey, SourceKey
+from bitbucket_port.objects import EntityKey, Kind, SourceKey
 
 DeleteMark = Literal["marked", "shared", "busy", "absent"]
 
@@ -63,6 +63,22 @@ class Ledger(Protocol):
 
     def spare(self, entity: EntityKey, token: str) -> None:
         """Take the announcement of a deletion back."""
+
+    def entities(self, blueprint: str, identifiers: Collection[str]) -> dict[EntityKey, EntityItem]:
+        """The items of these entities, consistently; those without an item are left out."""
+
+    def accept(self, entity: EntityKey, accepted: str) -> None:
+        """Keep with the entity how Port shows it although it was just written; nothing for one without an item."""
+
+    def forget_hash(self, key: SourceKey, entities: Collection[EntityKey], *, now: float) -> bool:
+        """Note that Port does not show these entities as the object wrote them, so that its next reading writes them.
+
+        Those the object does not own are passed over. False while somebody writes the object: whoever does would record
+        what it knows. An expired lease says the same already and stays.
+        """
+
+    def objects(self, kind: Kind, container: str) -> Iterator[ObjectItem]:
+        """Every object of a container: of a source, or the pull requests of ``SourceKey.children_container``."""
 
     def children(self, container: str) -> Iterator[ObjectItem]:
         """The pull requests below a repository (``SourceKey.children_container``)."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bitbucket_port.port.client import Deleted, Written
 
 
+Ask = Callable[["Question"], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What we know of an object at a moment, in the shape of Bitbucket's REST API.
@@ -45,8 +48,11 @@ class Reader(Protocol):
 class Mapper(Protocol):
     """The mapping, applied to one object."""
 
-    def map(self, kind: Kind, obj: JsonObject, *, ask: Callable[[Question], bool] | None) -> Mapped:
+    def map(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
         """The entities the object makes."""
+
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
+        """What the object would make if nothing ever left the catalog by age (``closedWithinDays``)."""
 
     def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
         """The entities of a payload as far as it goes: what it does not carry is left out."""
@@ -63,8 +69,8 @@ class Writer(Protocol):
     ) -> list[Written]:
         """Write entities; one result each, in the same order."""
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> tuple[str, ...]:
-        """Change an entity's identifier and content in one step; returns what the blueprint does not have."""
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> Written:
+        """Change an entity's identifier and content in one step."""
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         """Delete entities; those that are not there count as deleted."""
@@ -82,8 +88,8 @@ class Writer(Protocol):
 class Followers(Protocol):
     """Work on what hangs below an object, done later by a job."""
 
-    def follow(self, container: SourceKey, before: Facts, after: Facts) -> None:
-        """The container moved or was renamed: look at its children anew."""
+    def follow(self, container: SourceKey, before: Facts, after: Facts, *, left: Sequence[EntityKey] = ()) -> None:
+        """The container moved or was renamed: look at its children anew. ``left``: what it does not make any more."""
 
     def rewrite(self, key: SourceKey) -> None:
         """Another object wrote an entity of this one: read it and write all of its entities again."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as ReadOnly
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +21,7 @@ from bitbucket_port.mapping.model import Mapped, Mapping, MappingProblem, Resour
 from bitbucket_port.mapping.normalise import normalise
 from bitbucket_port.mapping.payload_facts import FACTS
 from bitbucket_port.mapping.program import fused
+from bitbucket_port.mapping.pruning import WHOLE, Part, part_read
 from bitbucket_port.mapping.scope import Judgement, Question, Scope
 from bitbucket_port.objects import KINDS, Entity, EntityKey, JsonObject, Kind
 
@@ -50,6 +54,10 @@ class MappingEngine:
         """
         return self._kinds[kind].map(obj, ask, answers or {}, alone=False)
 
+    def ageless(self, kind: Kind, obj: JsonObject, *, ask: Ask | None) -> Mapped:
+        """What ``obj`` would map to if ``closedWithinDays`` were never over."""
+        return self._kinds[kind].map(obj, ask, {}, alone=False, ageless=True)
+
     def map_payload(self, kind: Kind, obj: JsonObject) -> Mapped:
         """The entities of a webhook's copy of an object, as far as it goes, for whoever may not ask Bitbucket.
 
@@ -77,6 +85,15 @@ class _KindEngine:
         ]
 
     @cached_property
+    def _ageless_scopes(self) -> list[Scope]:
+        selectors = [
+            replace(one.selector, closed_within_days=None if one.selector.closed_within_days is None else math.inf)
+            for one in self._resources
+        ]
+        product = self._mapping.product
+        return [Scope(one, product=product, kind=self._kind, now=time.time) for one in selectors]
+
+    @cached_property
     def _program(self) -> Any:
         return jq.compile(fused(self._resources))
 
@@ -89,6 +106,13 @@ class _KindEngine:
         ]
 
     @cached_property
+    def _part(self) -> Part:
+        """What jq has to see of an object; what itemsToParse takes apart is not judged."""
+        if any(resource.items_to_parse is not None for resource in self._resources):
+            return WHOLE
+        return part_read(reads for _, _, reads in self._reads)
+
+    @cached_property
     def wants(self) -> Wants:
         text = "\n".join(expression for resource in self._resources for _, expression in resource.expressions())
         files = [path for resource in self._resources for path in resource.selector.included_files]
@@ -99,12 +123,20 @@ class _KindEngine:
             email=re.search(r"\bemail\b", text) is not None,
         )
 
-    def map(self, obj: JsonObject, ask: Ask | None, answers: ReadOnly[Question, bool], *, alone: bool) -> Mapped:
+    def map(
+        self,
+        obj: JsonObject,
+        ask: Ask | None,
+        answers: ReadOnly[Question, bool],
+        *,
+        alone: bool,
+        ageless: bool = False,
+    ) -> Mapped:
         complete = self._kind not in self._mapping.protected
         if not self._resources:
             return Mapped((), (), complete)
         obj = normalise(self._mapping.product, self._kind, obj)
-        judgements = [scope.judge(obj) for scope in self._scopes]
+        judgements = [scope.judge(obj) for scope in (self._ageless_scopes if ageless else self._scopes)]
         entities: list[Entity] = []
         problems: list[MappingProblem] = []
         if any(judgement.in_scope is not False for judgement in judgements):
@@ -136,6 +168,7 @@ class _KindEngine:
         return found
 
     def _evaluated(self, obj: JsonObject) -> list[Rows]:
+        obj = self._part.of(obj)
         text = json.dumps(obj)
         try:
             found = self._program.input_text(text).first()

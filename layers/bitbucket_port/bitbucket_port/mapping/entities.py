@@ -99,8 +99,15 @@ def _add_entity(
     for name, value in named.items():
         if name in unanswered:
             continue
+        group, _, inner = name.partition(".")
         try:
-            _put(fields, name, _shaped(name, _output(value)))
+            output = _output(value)
+            if group == "properties":
+                fields.setdefault(group, {})[inner] = output
+            elif inner:
+                fields.setdefault(group, {})[inner] = _relation(output)
+            else:
+                fields[name] = _team(output) if name == "team" else _text(output)
         except _FieldError as error:
             report(name, error)
             failed.append(name)
@@ -136,20 +143,11 @@ def _left_out(resource: Resource, keys: dict[str, Any], failed: list[str]) -> Ma
     )
 
 
-def _put(fields: JsonObject, name: str, value: Any) -> None:
-    group, _, inner = name.partition(".")
-    if inner:
-        fields.setdefault(group, {})[inner] = value
-    else:
-        fields[name] = value
-
-
 def _output(value: Any) -> Any:
     """The first output; an expression without output gives null, as in Ocean. Raises _FieldError for an error."""
-    failed = _failure(value)
-    if failed is not None:
-        raise _FieldError(failed, "Correct the expression, or catch the case with `?` or `//`.")
-    return value[0] if value else None
+    if isinstance(value, list):
+        return value[0] if value else None
+    raise _FieldError(_failure(value) or "it failed.", "Correct the expression, or catch the case with `?` or `//`.")
 
 
 def _failure(value: Any) -> str | None:
@@ -209,16 +207,6 @@ def _identifier(value: Any) -> str | JsonObject:
 
 def _is_search_value(value: Any) -> bool:
     return isinstance(value, dict) and "combinator" in value and isinstance(value.get("rules"), list)
-
-
-def _shaped(name: str, value: Any) -> Any:
-    """The value as Port takes it in this field; properties go through as they are."""
-    group = name.partition(".")[0]
-    if group in {"title", "icon"}:
-        return _text(value)
-    if group == "team":
-        return _team(value)
-    return _relation(value) if group == "relations" else value
 
 
 def _text(value: Any) -> str | None:

@@ -5,10 +5,12 @@ Source: Port's OpenAPI, entity identifier ``^(?!\\.{1,2}$)[\\p{L}0-9@_.+:\\\\/=-
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MAX_LENGTH = 1000
 _MARKS = frozenset("0123456789@_.+:\\/=-")
+_MOST_COMMON = re.compile(r"[A-Za-z0-9@_.+:\\/=-]+")
 
 
 def identifier_fault(identifier: str) -> str | None:
@@ -19,6 +21,8 @@ def identifier_fault(identifier: str) -> str | None:
         return f"has {len(identifier)} characters; Port takes at most {MAX_LENGTH:,}."
     if identifier in {".", ".."}:
         return f"{identifier!r} is a name Port does not take."
+    if _MOST_COMMON.fullmatch(identifier):
+        return None
     wrong = sorted({character for character in identifier if not _may_stand(character)})
     if wrong:
         shown = identifier if len(identifier) <= 80 else identifier[:77] + "..."

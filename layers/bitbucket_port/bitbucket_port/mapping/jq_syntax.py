@@ -172,6 +172,40 @@ def read(expression: str) -> Node:
     return node
 
 
+_SINGLE = frozenset(
+    """empty not type length keys has tostring tonumber ascii_downcase ascii_upcase ltrimstr rtrimstr startswith
+    endswith test split join add sort unique reverse min max select sub gsub floor todate strftime""".split()  # noqa: SIM905
+)
+"""Functions with at most one output for each of their input and arguments."""
+_AGGREGATES = frozenset({"any", "all", "map"})
+"""Functions with one output however many their arguments have."""
+
+
+def has_one_output(expression: str) -> bool:
+    """Whether the expression surely has at most one output, or fails before its first one."""
+    try:
+        return _is_single(read(expression))
+    except UnsupportedError:
+        return False
+
+
+def _is_single(node: Node) -> bool:
+    match node:
+        case Call(name, arguments):
+            single = name in _AGGREGATES or (name in _SINGLE and all(map(_is_single, arguments)))
+        case Step(target, index):
+            single = index is not None and _is_single(target) and _is_single(index)
+        case Pipe(left, right) | Operation(_, left, right) | Bind(left, _, right):
+            single = _is_single(left) and _is_single(right)
+        case Branch(condition, then, otherwise):
+            single = _is_single(condition) and _is_single(then) and _is_single(otherwise)
+        case Text(parts):
+            single = all(map(_is_single, parts))
+        case _:
+            single = isinstance(node, Identity | Literal | Variable | Array)
+    return single
+
+
 class _Reader:
     """A recursive-descent reader. jq has compiled the text already, so only the structure matters here."""
 

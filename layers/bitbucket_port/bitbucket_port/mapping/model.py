@@ -106,9 +106,15 @@ class Resource:
     items_to_parse_top_level_transform: bool = True
     position: int = 0
     disabled: tuple[str, ...] = ()
+    _templates: list[ReadOnly[str, Template]] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def templates(self) -> dict[str, Template]:
-        """Every template by its field name (``properties.url``), in the order of the mapping."""
+    def templates(self) -> ReadOnly[str, Template]:
+        """Every template by its field name (``properties.url``), in the order of the mapping; found out once."""
+        if not self._templates:
+            self._templates.append(self._by_field())
+        return self._templates[0]
+
+    def _by_field(self) -> dict[str, Template]:
         fixed: dict[str, Template | None] = {
             "selector.query": self.selector.query,
             "itemsToParse": self.items_to_parse,

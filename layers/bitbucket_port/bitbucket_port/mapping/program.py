@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 
+from bitbucket_port.mapping.jq_syntax import has_one_output
 from bitbucket_port.mapping.model import Resource, Template
 
 # `halt` would end the whole program, `debug` and `stderr` would write the object to the log, `env` holds credentials.
@@ -30,6 +31,7 @@ def port_identifier:
     else gsub("(?<wrong>[^\\p{L}0-9@_.+:\\\\/-])"; "=" + (.wrong | explode[0] | hex)) end
   | if length > 1000 then .[:970] + "=" + checksum(31) + "=" + checksum(131) else . end;
 def _value(f): try [first(f)] catch {error: .};
+def _only_value(f): try [f] catch {error: .};
 {} as $ENV |
 """
 
@@ -81,9 +83,14 @@ def _answer(resource: Resource) -> str:
 
 def _row(resource: Resource) -> str:
     templates = resource.templates()
-    values = "".join(f",\n_value{enclosed(_source(templates[name]))}" for name in entity_fields(resource))
-    selector = enclosed(resource.selector.query)
-    return f"(_value{selector} as $selected | if $selected == [true] then [$selected{values}] else [$selected] end)"
+    values = "".join(f",\n{_guarded(_source(templates[name]))}" for name in entity_fields(resource))
+    selector = _guarded(resource.selector.query)
+    return f"({selector} as $selected | if $selected == [true] then [$selected{values}] else [$selected] end)"
+
+
+def _guarded(source: str) -> str:
+    """The first output or the error; ``first`` costs as much as most expressions, and few have a second output."""
+    return f"{'_only_value' if has_one_output(source) else '_value'}{enclosed(source)}"
 
 
 def _source(template: Template) -> str:

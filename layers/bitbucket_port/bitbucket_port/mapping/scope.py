@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -185,6 +186,24 @@ class Scope:
             return False
         closed = obj.get("closedDate", obj.get("updatedDate"))
         return True if not isinstance(closed, int | float) else self._within(closed, unit=0.001)
+
+
+def listed_query(text: str | None, closed_within_days: float | None, now: float) -> str:
+    """``q`` of the list that shows what a Cloud selector's query and window choose at ``now`` (epoch seconds).
+
+    It says what ``Scope`` says of one pull request. A query that is not understood here stays as it is.
+    """
+    text = text or DEFAULT_PULL_REQUEST_QUERY
+    query = _parsed(text)
+    if closed_within_days is None or query is None or ("state",) not in query_language.fields(query):
+        return text
+    remainder = query_language.reduce(query, _read_open_state)
+    if remainder is False:
+        return text
+    since = datetime.fromtimestamp(now - closed_within_days * SECONDS_A_DAY, UTC).isoformat(timespec="seconds")
+    closed = " OR ".join(f'state = "{state}"' for state in sorted(CLOUD_CLOSED))
+    terms = [f"({closed})", f"updated_on >= {since}", *([] if remainder is True else [f"({remainder})"])]
+    return f"({text}) OR ({' AND '.join(terms)})"
 
 
 def is_personal(project: JsonObject) -> bool:

@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +23,10 @@ from bitbucket_port.errors import (
     SettingsError,
     TransientError,
 )
-from bitbucket_port.http import Deadline, HttpClient, Response, path_of
+from bitbucket_port.http import Deadline, HttpClient, Response, Session, path_of
 from bitbucket_port.objects import Entity, EntityKey, JsonObject
 from bitbucket_port.port.base_url import api_root
+from bitbucket_port.port.listing import PortPage, installation_mark
 from bitbucket_port.port.schema import trim
 from bitbucket_port.port.token import AccessToken
 from bitbucket_port.port.writing import Bulk, Written, write
@@ -56,8 +58,9 @@ class PortClient:
     """One organisation in Port, seen as one integration. Not for use by several threads at once.
 
     Keeps its token and the blueprints it looked at, so it should live as long as its process; ``deadline`` is replaced
-    with every piece of work. Every method raises TransientError (CredentialsRefusedError, no time left) and, beside
-    what it names itself, PermanentError.
+    with every piece of work. ``installation`` is anything that tells this stack from another one with the same
+    identifier: a digest of it goes into the datasource, behind the version. ``turn``: see HttpClient. Every method
+    raises TransientError (CredentialsRefusedError, no time left) and, beside what it names itself, PermanentError.
     """
 
     def __init__(
@@ -70,8 +73,10 @@ class PortClient:
         integration_identifier: str,
         version: str,
         deadline: Deadline,
+        installation: str = "",
         session: requests.Session | None = None,
         verify: bool | str = True,
+        turn: AbstractContextManager[object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -79,12 +84,15 @@ class PortClient:
         kind, name = integration_type.lower(), integration_identifier.lower()
         if not _HEADER_TEXT.fullmatch(name) or "/" in name:
             raise SettingsError("INTEGRATION_IDENTIFIER must be of visible ASCII characters without spaces and slashes")
+        self._identifier = name
         self._datasource = (f"port-ocean/{kind}/", f"/{name}/exporter")
-        agent = f"port-ocean/{kind}/{version}/{name}"
+        self._installation = installation_mark(installation)
+        agent = f"port-ocean/{kind}/{version}{self._installation}/{name}"
         options: dict[str, Any] = {
             "deadline": deadline,
-            "session": session or requests.Session(),
+            "session": session or Session(),
             "verify": verify,
+            "turn": turn,
             "sleep": sleep,
             "name": "Port",
         }
@@ -112,6 +120,10 @@ class PortClient:
         """Requests sent so far, without those for the token."""
         return self._http.sent
 
+    def enter(self) -> None:
+        """Have a good access token; raises CredentialsRefusedError when Port gives none."""
+        self._token.header()
+
     def upsert(
         self, entities: Sequence[Entity], *, create_only: bool = False, merge: bool, create_missing: bool
     ) -> list[Written]:
@@ -136,10 +148,8 @@ class PortClient:
                 self._clear_meta(result)
         return written
 
-    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> tuple[str, ...]:
+    def rename(self, old: EntityKey, entity: Entity, *, create_missing: bool) -> Written:
         """Change an entity's identifier and content in one step; what is not named and relations to it stay.
-
-        Returns what the blueprint does not have, which is left out.
 
         Raises NotFoundError when there is no such entity (perhaps an earlier try went through and its answer was lost:
         writing the entity is right then), RenameRefusedError when Port refuses.
@@ -147,16 +157,18 @@ class PortClient:
         if old.blueprint != entity.blueprint or entity.is_search:
             raise RenameRefusedError(f"{old} cannot become {entity.key}: an identifier changes only in its blueprint")
         answer = self._rename(old, entity, create_missing)
+        sent = entity
         left_out: tuple[str, ...] = ()
         if answer.status in {400, 422}:
-            trimmed, left_out = trim(entity, self.blueprint(old.blueprint, fresh=True))
+            sent, left_out = trim(entity, self.blueprint(old.blueprint, fresh=True))
             if left_out:
-                answer = self._rename(old, trimmed, create_missing)
+                answer = self._rename(old, sent, create_missing)
         if answer.status == 404 and self.get(old) is None:
             raise NotFoundError(f"{old} is not in Port")
         if answer.status != 200:
             raise RenameRefusedError(f"Port answered {answer.status}{_reason(answer)}")
-        return left_out
+        name = entity.key.identifier
+        return Written(entity, "updated", identifier=name, trimmed=left_out, sent=sent if left_out else None)
 
     def delete(self, blueprint: str, identifiers: Sequence[str], *, delete_dependents: bool) -> Deleted:
         """Delete entities; those that are not there count as deleted.
@@ -187,9 +199,54 @@ class PortClient:
             rules: list[JsonObject] = [
                 {"property": "$blueprint", "operator": "=", "value": blueprint},
                 {"property": "$identifier", "operator": "in", "value": wanted[start : start + SEARCH_BATCH]},
-                *({"property": "$datasource", "operator": "contains", "value": part} for part in self._datasource),
+                *self.datasource_rules,
             ]
             found |= {str(entity["identifier"]) for entity in self._search(rules, include=["identifier", "blueprint"])}
+        return found
+
+    @property
+    def datasource_rules(self) -> list[JsonObject]:
+        """The search rules that find what this integration wrote last, in any version."""
+        return [{"property": "$datasource", "operator": "contains", "value": part} for part in self._datasource]
+
+    @property
+    def installation(self) -> str:
+        """What marks this installation's entities in their datasource; empty when it is not marked."""
+        return self._installation
+
+    def search_blueprint(
+        self, blueprint: str, rules: Sequence[JsonObject], *, include: Sequence[str], limit: int, cursor: str | None
+    ) -> PortPage:
+        """One page of a search among a blueprint's entities; none where there is no such blueprint."""
+        body: JsonObject = {
+            "query": {"combinator": "and", "rules": list(rules)},
+            "include": list(include),
+            "limit": limit,
+        }
+        if cursor is not None:
+            body["from"] = cursor
+        path = path_of("v1", "blueprints", blueprint, "entities", "search")
+        answer = self._request("POST", path, json=body, ok=(200, *_REFUSALS))
+        said = _port_answer(answer)
+        if answer.status == 404 and self._is_no(blueprint):
+            return PortPage([], None)
+        if answer.status != 200:
+            raise PermanentError(f"Port refused to search {blueprint!r} with {answer.status}{_reason(answer)}")
+        found = said.get("entities")
+        if not isinstance(found, list):
+            raise TransientError("Port answered a search without entities")
+        return PortPage(found, str(said["next"]) if said.get("next") else None)
+
+    def needed(self, blueprint: str, identifiers: Collection[str]) -> set[str]:
+        """Which of these entities another one relates to."""
+        wanted = sorted(set(identifiers))
+        found: set[str] = set()
+        for start in range(0, len(wanted), SEARCH_BATCH):
+            some = wanted[start : start + SEARCH_BATCH]
+            rule = {"operator": "relatedTo", "blueprint": blueprint, "value": some, "direction": "downstream"}
+            for entity in self._search([rule]):
+                own = entity["identifier"] if entity["blueprint"] == blueprint else None
+                found |= {one for one in some if one != own and self._points_to(entity, EntityKey(blueprint, one))}
         return found
 
     def get(self, key: EntityKey) -> JsonObject | None:
@@ -214,6 +271,25 @@ class PortClient:
                 raise NotFoundError(f"Port has no blueprint {identifier!r}")
             kept = self._blueprints[identifier] = (self._clock(), _object(body, "blueprint"))
         return kept[1]
+
+    def user_emails(self) -> list[str]:
+        """The e-mail addresses of the organisation's users (``GET /v1/users``)."""
+        users = _port_answer(self._request("GET", "/v1/users", params={"fields": "email"})).get("users")
+        if not isinstance(users, list):
+            raise TransientError("Port answered without users")
+        return [user["email"] for user in users if isinstance(user, dict) and isinstance(user.get("email"), str)]
+
+    def integration(self, identifier: str) -> JsonObject:
+        """An integration of the organisation with its mapping (``config``); raises NotFoundError when there is none."""
+        answer = self._request("GET", path_of("v1", "integration", identifier), ok=(200,))
+        return _object(_port_answer(answer), "integration")
+
+    def tell_resync_state(self, state: JsonObject) -> None:
+        """Change what Port shows as the integration's last resync; not documented, so see ``port/resync_state.py``."""
+        path = path_of("v1", "integration", self._identifier, "resync-state")
+        answer = self._request("PATCH", path, json=state, ok=(200, *_REFUSALS))
+        if answer.status != 200:
+            raise PermanentError(f"Port answered {answer.status}{_reason(answer)}")
 
     def _request(
         self,

@@ -44,12 +44,9 @@ def _properties(given: Mapping[str, Any], blueprint: JsonObject) -> tuple[JsonOb
             continue
         whole = value
         if isinstance(value, list) and declared[name].get("items"):
-            whole = [one for one in value if _misfit(one, declared[name]["items"]) is None]
-            dropped += [
-                f"properties.{name}[] {misfit}"
-                for misfit in dict.fromkeys(_misfit(one, declared[name]["items"]) for one in value)
-                if misfit is not None
-            ]
+            misfits = [_misfit_element(one, declared[name]["items"]) for one in value]
+            whole = [one for one, misfit in zip(value, misfits, strict=True) if misfit is None]
+            dropped += [f"properties.{name}[] {misfit}" for misfit in dict.fromkeys(misfits) if misfit is not None]
         misfit = _misfit(whole, declared[name])
         if misfit is None:
             kept[name] = whole
@@ -85,6 +82,11 @@ def _misfit(value: Any, declared: Mapping[str, Any]) -> str | None:
     if pattern is not None and isinstance(value, str) and not pattern.fullmatch(value):
         return f"of format {declared['format']} (the value is not one)"
     return None
+
+
+def _misfit_element(value: Any, declared: Mapping[str, Any]) -> str | None:
+    """As ``_misfit``, but null unsets nothing inside a list."""
+    return "of type null" if value is None else _misfit(value, declared)
 
 
 def _type_of(value: Any) -> str:

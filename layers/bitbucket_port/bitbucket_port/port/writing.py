@@ -11,7 +11,7 @@ from bitbucket_port.objects import Entity, JsonObject
 from bitbucket_port.port.packing import body_of, in_order, pack
 from bitbucket_port.port.schema import trim
 
-Outcome = Literal["created", "updated", "exists", "refused", "retry"]
+Outcome = Literal["created", "updated", "same", "exists", "refused", "retry"]
 _PASSING = frozenset({408, 409, 425, 429})
 _ABOUT_CONTENT = frozenset({400, 422})
 
@@ -20,10 +20,11 @@ _ABOUT_CONTENT = frozenset({400, 422})
 class Written:
     """What became of one entity.
 
+    ``same``: not written because it is right already, where whoever writes compares first (this client does not).
     ``exists``: not written because only creating was asked for. ``refused``: will fail every time, ``reason`` says why.
     ``retry``: try this one again with its whole body, not before ``retry_after`` seconds where that is known.
     ``identifier`` is Port's (it tells which entity a search found). ``trimmed`` names what the blueprint does not have
-    and was left out. ``status`` is Port's, for what it refused.
+    and was left out, and ``sent`` is then the entity without it. ``status`` is Port's, for what it refused.
     """
 
     entity: Entity
@@ -33,6 +34,7 @@ class Written:
     trimmed: tuple[str, ...] = ()
     status: int | None = None
     retry_after: float | None = None
+    sent: Entity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,12 @@ class _Writing:
         for index, position in enumerate(positions):
             if index in answer.results:
                 result = answer.results[index]
-                outcome: Outcome = "created" if result.get("created") else "updated"
                 self.done[position] = Written(
-                    self.entities[position], outcome, None, _text(result.get("identifier")), trimmed.get(position, ())
+                    self.entities[position],
+                    "created" if result.get("created") else "updated",
+                    identifier=_text(result.get("identifier")),
+                    trimmed=trimmed.get(position, ()),
+                    sent=bodies[position] if position in trimmed else None,
                 )
             elif index in answer.errors:
                 error = answer.errors[index]

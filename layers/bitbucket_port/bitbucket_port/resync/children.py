@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from bitbucket_port.catalog.page import PageEntry
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.objects import Address, Kind, SourceKey
 from bitbucket_port.resync.jobs import ChildrenJob
+from bitbucket_port.resync.leftovers import Leftovers
 from bitbucket_port.webhooks.change import Change
 
 LOOKS_AT_BLOCKED = 40
@@ -22,10 +24,17 @@ LOOKS_AT_BLOCKED = 40
 
 @dataclass(frozen=True, slots=True)
 class ListedPage:
-    """A page of a listing as entries, and when it was asked for (epoch seconds)."""
+    """A page of a listing as entries, and when it was asked for (epoch seconds).
+
+    ``next`` is the cursor to go on from once these entries are in the catalog; None when the list ends here. ``failed``
+    says, per object that could not be read or has no id, what is wrong with it (key None: nobody knows which it is);
+    it was shown all the same.
+    """
 
     entries: list[PageEntry]
     asked: float
+    next: str | None = None
+    failed: list[tuple[SourceKey | None, str]] = field(default_factory=list)
 
 
 LONG_WAIT_SECONDS = 120
@@ -74,12 +83,22 @@ class ChildrenWorker:
     """Runs a job for as long as there is time; running it again from the start is always right."""
 
     def __init__(
-        self, *, ledger: Ledger, applier: Applier, lister: Lister | None, time_left: Callable[[], bool]
+        self,
+        *,
+        ledger: Ledger,
+        applier: Applier,
+        time_left: Callable[[], bool],
+        lister: Lister | None = None,
+        leftovers: Leftovers | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """``lister`` and ``leftovers`` are missing where Bitbucket may not be asked."""
         self._ledger = ledger
         self._applier = applier
         self._lister = lister
+        self._leftovers = leftovers
         self._time_left = time_left
+        self._clock = clock
 
     def run(self, job: ChildrenJob) -> Progress:
         """Do what is still to do; one child's failure does not keep the others from being done.
@@ -101,23 +120,49 @@ class ChildrenWorker:
         container = self._ledger.read([job.container])[job.container]
         if not container.facts.gone:
             # Either whoever ordered this has not recorded it yet, or it came back and looks after its own children.
-            if container.lease is not None:
+            # Who died before that is tried again, and orders it again.
+            if container.lease is not None and container.lease.live(self._clock()):
                 progress.again(delay=5)
+            return
+        heard_of, address = self._heard_of(container), container.facts.address
+        if heard_of and address is not None:
+            # It may have been missing for a moment only. Still gone, its children are ordered to go anew.
+            change = Change.hint(container.key, address, heard_of)
+            self._each(progress, container, lambda _: self._applier.apply(change))
             return
         for child in self._children(job):
             if progress.stopped:
                 return
             if child.owns:
-                self._each(progress, child, lambda key: self._applier.remove(key, version=job.version))
+                self._each(progress, child, self._goes_with(job, child))
         if progress.failed:
             return
-        if any(child.owns for child in self._children(job)):
-            self._wait_for_children(job, progress)
+        left = [child for child in self._children(job) if child.owns]
+        if left:
+            self._wait_for_children(job, progress, is_useless=all(self._answered(job, child) for child in left))
             return
         progress.outcomes.append(self._applier.remove(job.container, version=job.version))
 
-    def _wait_for_children(self, job: ChildrenJob, progress: Progress) -> None:
-        if job.hop >= LOOKS_AT_BLOCKED:
+    def _goes_with(self, job: ChildrenJob, child: ObjectItem) -> Callable[[SourceKey], Outcome]:
+        """How a child goes. Bitbucket deletes no project that has repositories: each says itself where it is now."""
+        address = child.facts.address
+        if job.container.kind == "project" and self._lister is not None and address is not None:
+            return lambda key: self._applier.apply(Change.hint(key, address, job.requested))
+        return lambda key: self._applier.remove(key, version=job.version)
+
+    def _heard_of(self, container: ObjectItem) -> float:
+        """When something below the repository was last heard of, if that was after it was not found; else 0."""
+        if container.key.kind != "repository" or self._lister is None:
+            return 0.0
+        times = (child.read_at for child in self._ledger.children(container.key.children_container) if child.owns)
+        return max((time for time in times if time > container.read_at), default=0.0)
+
+    def _answered(self, job: ChildrenJob, child: ObjectItem) -> bool:
+        """Whether Bitbucket showed the child since its container is gone."""
+        return not child.facts.gone and child.missing_since is None and child.refreshed_at >= job.requested
+
+    def _wait_for_children(self, job: ChildrenJob, progress: Progress, *, is_useless: bool) -> None:
+        if job.hop >= LOOKS_AT_BLOCKED or is_useless:
             progress.problems.append(
                 f"{job.container} is gone, but what hangs below it could not be removed: its own entity stays"
             )
@@ -129,14 +174,30 @@ class ChildrenWorker:
     def _follow(self, job: ChildrenJob, progress: Progress) -> None:
         if self._lister is None:
             return
-        if any(self._outdated(job, child) for child in self._children(job)):
+        if job.before.gone or any(self._outdated(job, child) for child in self._children(job)):
             self._follow_listing(job, self._lister, progress)
         for child in self._children(job):
             if progress.stopped:
                 return
             if self._outdated(job, child) and child.facts.address is not None:
-                change = _refresh(child.key, self._address_now(job, child), job.requested)
+                change = Change.hint(child.key, self._address_now(job, child), job.requested)
                 self._each(progress, child, lambda _, change=change: self._applier.apply(change))  # type: ignore[misc]
+        if job.left and self._leftovers and progress.finished:
+            self._clear(job, self._leftovers, progress)
+
+    def _clear(self, job: ChildrenJob, leftovers: Leftovers, progress: Progress) -> None:
+        """Remove what the container was called before, should it be there again.
+
+        Somebody who was writing a child by its old name related it to that, and then Port creates it. Whoever began
+        before the container had its new name is waited for.
+        """
+        now, container = self._clock(), self._ledger.read([job.container])[job.container]
+        writing = (item.lease for item in (container, *self._children(job)))
+        if any(lease is not None and lease.live(now) for lease in writing):
+            progress.again(delay=5)
+            return
+        for blueprint in sorted({key.blueprint for key in job.left}):
+            leftovers.remove(blueprint, [key.identifier for key in job.left if key.blueprint == blueprint])
 
     def _follow_listing(self, job: ChildrenJob, lister: Lister, progress: Progress) -> None:
         """Most children are in a listing, fifty and more for one request; the rest is read one by one."""
@@ -144,12 +205,26 @@ class ChildrenWorker:
             return
         try:
             for page in lister.below(job.container.kind, job.after.address):
-                progress.outcomes += self._applier.apply_page(page.entries, asked=page.asked)
-                if not self._time_left():
+                outcomes = self._applier.apply_page(page.entries, asked=page.asked)
+                progress.outcomes += outcomes
+                if job.before.gone:
+                    self._bring_back(job, page, outcomes, progress)
+                if progress.stopped or not self._time_left():
                     progress.stop()
                     return
         except NotFoundError:
             return  # Renamed once more, or gone: the next look at each child decides.
+
+    def _bring_back(self, job: ChildrenJob, page: ListedPage, outcomes: Sequence[Outcome], progress: Progress) -> None:
+        """Read what went with the container only a moment ago, and which the page is left alone for."""
+        addresses = {entry.key: entry.reading.facts.address for entry in page.entries}
+        left = [one.key for one in outcomes if one.result == "left"]
+        for key, child in self._ledger.read(left).items():
+            address = addresses[key]
+            if progress.stopped or address is None or child.owns:
+                continue
+            change = Change.hint(key, address, job.requested)
+            self._each(progress, child, lambda _, change=change: self._applier.apply(change))  # type: ignore[misc]
 
     def _outdated(self, job: ChildrenJob, child: ObjectItem) -> bool:
         if not child.owns or child.refreshed_at >= job.requested:
@@ -190,7 +265,3 @@ class ChildrenWorker:
             progress.problems.append(f"{child.key}: {error}")
         if not self._time_left():
             progress.stop()
-
-
-def _refresh(key: SourceKey, address: Address, requested: float) -> Change:
-    return Change(key.kind, key, "upsert", address, version=None, event_time=None, received=requested, object=None)

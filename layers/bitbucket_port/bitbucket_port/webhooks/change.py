@@ -43,3 +43,8 @@ class Change:
     foreign: bool = False
     previous: Address | None = None
     reduced: bool = False
+
+    @classmethod
+    def hint(cls, key: SourceKey, address: Address, received: float) -> Change:
+        """A change that says no more than that the object is to be read."""
+        return cls(key.kind, key, "upsert", address, version=None, event_time=None, received=received, object=None)

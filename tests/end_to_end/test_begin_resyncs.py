@@ -1,0 +1,89 @@
+"""What makes a resync begin on a deployed stack: the schedule, the clock, or somebody who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bitbucket_port.objects import JsonObject
+from bitbucket_port.resync.dynamodb import DynamoDBRunStore
+from local.machine import Machine
+from tests.end_to_end.conftest import Deploy
+
+MINUTE, HOUR = 60.0, 3600.0
+
+
+def reports(machine: Machine) -> list[JsonObject]:
+    """Reports of the runs so far, the first one first."""
+    stack = machine.stack
+    return DynamoDBRunStore(stack.dynamodb, stack.table, clock=stack.clock.now).last_reports(50)[::-1]
+
+
+def begun(machine: Machine) -> list[tuple[str, str, str]]:
+    """Kind, reason and status of the runs so far."""
+    machine.stack.settle()
+    return [(report["kind"], report["reason"], report["status"]) for report in reports(machine)]
+
+
+def ask(machine: Machine, wanted: str) -> Any:
+    """What the output ResyncCommand does."""
+    return machine.stack.functions["ResyncStart"].invoke({"resync": wanted})
+
+
+def test_the_first_tick_fills_the_catalog_and_the_next_ones_leave_it_alone(deploy: Deploy) -> None:
+    machine = deploy("cloud", ScheduledResyncInterval="360", ListInterval="0")
+    machine.stack.pass_time(10 * MINUTE)
+
+    assert begun(machine) == [("full", "interval", "complete")]
+    assert machine.stack.functions["ResyncStart"].invocations >= 10
+
+
+def test_each_interval_is_kept_and_a_full_resync_lists_too(deploy: Deploy) -> None:
+    machine = deploy("cloud", ScheduledResyncInterval="120", ListInterval="45")
+    machine.stack.pass_time(4 * HOUR - MINUTE)
+
+    assert [kind for kind, _, _ in begun(machine)] == ["full", "list", "list", "full", "list", "list"]
+    starts = [report["started"] for report in reports(machine)]
+    minutes = [round((later - starts[0]) / MINUTE) for later in starts]
+    assert minutes == [0, 45, 90, 120, 165, 210]
+
+
+def test_data_center_is_listed_every_quarter_of_an_hour_unless_told_otherwise(deploy: Deploy) -> None:
+    machine = deploy("server", ScheduledResyncInterval="360", ListInterval="auto")
+    machine.stack.pass_time(32 * MINUTE)
+
+    assert [kind for kind, _, _ in begun(machine)] == ["full", "list", "list"]
+
+
+def test_with_both_intervals_off_only_who_asks_gets_a_resync(deploy: Deploy) -> None:
+    machine = deploy("cloud", ScheduledResyncInterval="0", ListInterval="0")
+    machine.stack.pass_time(HOUR)
+    assert machine.stack.functions["ResyncStart"].invocations == 0
+
+    answer = ask(machine, "full")
+
+    assert (answer["did"], answer["kind"]) == ("began", "full")
+    assert begun(machine) == [("full", "asked for", "complete")]
+    assert ask(machine, "list")["kind"] == "list"
+    assert begun(machine)[1:] == [("list", "asked for", "complete")]
+
+
+def test_asked_for_twice_during_a_run_one_follows(deploy: Deploy) -> None:
+    machine = deploy("cloud", ScheduledResyncInterval="1440", ListInterval="0")
+    machine.stack.pass_time(10 * MINUTE)
+    assert len(begun(machine)) == 1
+
+    machine.bitbucket.fail_next(3, 429, lambda request: request.path.endswith("/repositories/acme"))
+    answers = [ask(machine, wanted) for wanted in ("full", "list", "full")]
+    machine.stack.pass_time(20 * MINUTE)
+
+    assert answers[0]["did"] == "began"
+    assert begun(machine)[1:] == [("full", "asked for", "complete")] * 2
+
+
+def test_bitbucket_that_may_not_be_asked_is_not(deploy: Deploy) -> None:
+    machine = deploy("server", BitbucketApi="none", BitbucketToken="-", ListInterval="15")
+    machine.stack.pass_time(HOUR)
+    assert machine.stack.functions["ResyncStart"].invocations == 0
+
+    assert ask(machine, "full")["did"] == "nothing"
+    assert begun(machine) == []
