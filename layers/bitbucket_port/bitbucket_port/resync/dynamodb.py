@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from bitbucket_port.catalog.attributes import number
 from bitbucket_port.dynamodb import classified
 from bitbucket_port.objects import JsonObject
+from bitbucket_port.resync.findings import Findings
 from bitbucket_port.resync.store import (
-    Candidate,
     OpenJob,
     Phase,
-    Planned,
     Request,
     Run,
     Seen,
@@ -25,10 +24,6 @@ from bitbucket_port.resync.store import (
     Status,
 )
 from bitbucket_port.resync.stored import (
-    candidate_from_json,
-    candidate_to_json,
-    planned_from_json,
-    planned_to_json,
     request_from_json,
     request_to_json,
     run_from_json,
@@ -47,7 +42,7 @@ _IDS_IN_AN_ITEM = 3000
 _OPEN = "run_id = :id AND phase <> :closed"
 
 
-class DynamoDBRunStore:
+class DynamoDBRunStore(Findings):
     """The RunStore protocol over the ledger's table."""
 
     def __init__(self, client: DynamoDBClient, table: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -271,30 +266,6 @@ class DynamoDBRunStore:
             complete = complete or bool(item["complete"]["BOOL"])
             began = min(began or number_of(item, "began"), number_of(item, "began"))
         return Seen(frozenset(ids), complete, began)
-
-    def put_candidates(self, run_id: str, candidates: Sequence[Candidate]) -> None:
-        """See RunStore."""
-        self._put_named(run_id, "candidates", ((str(one.key), candidate_to_json(one)) for one in candidates))
-
-    def candidates(self, run_id: str) -> Iterator[Candidate]:
-        """See RunStore."""
-        return (candidate_from_json(value) for _, value in self._named(run_id, "candidates"))
-
-    def put_planned(self, run_id: str, planned: Sequence[Planned]) -> None:
-        """See RunStore."""
-        self._put_named(run_id, "planned", ((one.name, planned_to_json(one)) for one in planned))
-
-    def planned(self, run_id: str) -> Iterator[Planned]:
-        """See RunStore."""
-        return (planned_from_json(value) for _, value in self._named(run_id, "planned"))
-
-    def protect(self, run_id: str, container: str, reason: str) -> None:
-        """See RunStore."""
-        self._put_named(run_id, "protected", [(container, {"reason": reason})])
-
-    def protected(self, run_id: str) -> dict[str, str]:
-        """See RunStore."""
-        return {name: value["reason"] for name, value in self._named(run_id, "protected")}
 
     def put_report(self, run_id: str, name: str, report: JsonObject) -> None:
         """See RunStore."""

@@ -12,12 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from bitbucket_port.objects import JsonObject
-from bitbucket_port.resync.store import Candidate, OpenJob, Phase, Planned, Request, Run, Seen, State, Status
+from bitbucket_port.resync.findings import Findings
+from bitbucket_port.resync.store import OpenJob, Phase, Request, Run, Seen, State, Status
 from bitbucket_port.resync.stored import (
-    candidate_from_json,
-    candidate_to_json,
-    planned_from_json,
-    planned_to_json,
     request_from_json,
     request_to_json,
     run_from_json,
@@ -47,7 +44,7 @@ CREATE TABLE IF NOT EXISTS run_item (
 """
 
 
-class SQLiteRunStore:
+class SQLiteRunStore(Findings):
     """The RunStore protocol over one database file, which may hold the ledger as well."""
 
     def __init__(self, database: Database) -> None:
@@ -110,7 +107,7 @@ class SQLiteRunStore:
             if state.run is None or state.run.id != run_id:
                 return False
             name = f"{state.run.started:020.6f}#{run_id}"
-            self._put_items(_BETWEEN_RUNS, "report", [(name, {**report, "status": status})])
+            self._put_named(_BETWEEN_RUNS, "report", [(name, {**report, "status": status})])
             self._put_state(replace(state, run=None))
         return True
 
@@ -212,37 +209,13 @@ class SQLiteRunStore:
             yield from page
             after = page[-1][0]
 
-    def put_candidates(self, run_id: str, candidates: Sequence[Candidate]) -> None:
-        """See RunStore."""
-        self._put_items(run_id, "candidate", ((str(one.key), candidate_to_json(one)) for one in candidates))
-
-    def candidates(self, run_id: str) -> Iterator[Candidate]:
-        """See RunStore."""
-        return (candidate_from_json(value) for _, value in self._items(run_id, "candidate"))
-
-    def put_planned(self, run_id: str, planned: Sequence[Planned]) -> None:
-        """See RunStore."""
-        self._put_items(run_id, "planned", ((one.name, planned_to_json(one)) for one in planned))
-
-    def planned(self, run_id: str) -> Iterator[Planned]:
-        """See RunStore."""
-        return (planned_from_json(value) for _, value in self._items(run_id, "planned"))
-
-    def protect(self, run_id: str, container: str, reason: str) -> None:
-        """See RunStore."""
-        self._put_items(run_id, "protected", [(container, {"reason": reason})])
-
-    def protected(self, run_id: str) -> dict[str, str]:
-        """See RunStore."""
-        return {name: value["reason"] for name, value in self._items(run_id, "protected")}
-
     def put_report(self, run_id: str, name: str, report: JsonObject) -> None:
         """See RunStore."""
-        self._put_items(run_id, "report", [(name, report)])
+        self._put_named(run_id, "report", [(name, report)])
 
     def reports(self, run_id: str) -> Iterator[tuple[str, JsonObject]]:
         """See RunStore."""
-        return self._items(run_id, "report")
+        return self._named(run_id, "report")
 
     # --- from run to run ---------------------------------------------------------------------------------------------
 
@@ -258,14 +231,14 @@ class SQLiteRunStore:
 
     # --- items -------------------------------------------------------------------------------------------------------
 
-    def _put_items(self, run_id: str, what: str, values: Iterable[tuple[str, JsonObject]]) -> None:
+    def _put_named(self, run_id: str, what: str, values: Iterable[tuple[str, JsonObject]]) -> None:
         self._database.change_many(
             "INSERT INTO run_item (run, what, name, value) VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET value = excluded.value",
             ((run_id, what, name, _json(value)) for name, value in values),
         )
 
-    def _items(self, run_id: str, what: str) -> Iterator[tuple[str, JsonObject]]:
+    def _named(self, run_id: str, what: str) -> Iterator[tuple[str, JsonObject]]:
         """By name, a page at a time: what is put meanwhile may or may not be shown."""
         statement = "SELECT name, value FROM run_item WHERE run = ? AND what = ? AND name > ? ORDER BY name LIMIT ?"
         after = ""
