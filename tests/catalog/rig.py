@@ -39,6 +39,25 @@ class Killed(BaseException):
     """The function is gone in the middle of its work: no handler of ours runs."""
 
 
+# Accidents that a call can meet (``Gate.accident``).
+
+
+def kill(name: str, call: Callable[[], Any]) -> Any:
+    """The function is gone before the call."""
+    raise Killed(name)
+
+
+def lose_answer(name: str, call: Callable[[], Any]) -> Any:
+    """The call is carried out, but we hear of a failure."""
+    call()
+    raise TransientError(f"{name} did not answer", retry_after=5)
+
+
+def refuse(name: str, call: Callable[[], Any]) -> Any:
+    """The call is not carried out."""
+    raise TransientError(f"{name} is not available", retry_after=5)
+
+
 @dataclass
 class Gate:
     """Counts outside calls, each of which takes a moment; the call number ``at`` meets ``accident``."""

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bitbucket_port.catalog.outcome import Removals
-from bitbucket_port.errors import TransientError
 from tests.catalog.ledgers import sqlite_ledger
-from tests.catalog.rig import Killed, Rig
+from tests.catalog.rig import Rig, kill, lose_answer, refuse
 from tests.model import stories
 from tests.model.stories import Shape, Story, World
 
@@ -47,19 +46,6 @@ CROWD = together(
 )
 FEW = together(stories.UPDATE, stories.RENAME, stories.SHRINK)
 LIVE = together(stories.UPDATE, stories.RENAME, stories.SHRINK, stories.DELETE)
-
-
-def kill(name: str, call: Callable[[], Any]) -> Any:
-    raise Killed(name)
-
-
-def lose_answer(name: str, call: Callable[[], Any]) -> Any:
-    call()
-    raise TransientError(f"{name} did not answer", retry_after=5)
-
-
-def refuse(name: str, call: Callable[[], Any]) -> Any:
-    raise TransientError(f"{name} is not available", retry_after=5)
 
 
 def listed(rig: Rig, removals: Removals) -> None:

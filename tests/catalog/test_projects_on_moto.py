@@ -12,8 +12,8 @@ from bitbucket_port.catalog.items import Facts
 from bitbucket_port.catalog.outside import Reading
 from bitbucket_port.errors import ForbiddenError
 from bitbucket_port.objects import Address, EntityKey, JsonObject, SourceKey
-from tests.catalog.rig import Rig
-from tests.catalog.test_stories_on_moto import NUMBERS, all_late, each_call, kill, lose_answer, refuse
+from tests.catalog.rig import Rig, kill, lose_answer, refuse
+from tests.catalog.test_stories_on_moto import NUMBERS, all_late, each_call
 from tests.model import stories
 from tests.model.stories import Story
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bitbucket_port.errors import TransientError
-from tests.catalog.rig import Killed, ReadMode, Rig
+from tests.catalog.rig import ReadMode, Rig, kill, lose_answer, refuse
 from tests.model import stories
 from tests.model.stories import STORIES, Story
 
@@ -51,20 +50,6 @@ def new_rig(dynamodb: DynamoDBClient) -> NewRig:
 
 def named(story: Story) -> str:
     return story.name
-
-
-def kill(name: str, call: Callable[[], Any]) -> Any:
-    raise Killed(name)
-
-
-def lose_answer(name: str, call: Callable[[], Any]) -> Any:
-    """The call is carried out, but we hear of a failure."""
-    call()
-    raise TransientError(f"{name} did not answer", retry_after=5)
-
-
-def refuse(name: str, call: Callable[[], Any]) -> Any:
-    raise TransientError(f"{name} is not available", retry_after=5)
 
 
 def each_call(make: Callable[[], Rig], go: Callable[[Rig], None], *accidents: Callable[..., Any]) -> None:
