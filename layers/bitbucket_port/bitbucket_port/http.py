@@ -188,8 +188,11 @@ class HttpClient:
         json: Any = None,
         retry: bool = True,
         ok: Collection[int] = (200, 201, 207),
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """The answer, when its status is one of ``ok``; every other outcome is one of the package's errors.
+
+        ``headers`` go with this request beside those of the client.
 
         ``retry`` says that sending the request twice does no harm; without it there is exactly one attempt. 404 and 410
         raise NotFoundError, 401 CredentialsRefusedError (never retried), 403 ForbiddenError, other 4xx RefusedError,
@@ -201,7 +204,7 @@ class HttpClient:
         while True:
             attempt += 1
             try:
-                response = self._follow(method, url, params, json)
+                response = self._follow(method, url, params, json, headers)
             except _ConnectionTrouble as trouble:
                 if not retry or attempt >= ATTEMPTS or not trouble.worth_retrying:
                     raise TransientError(trouble.text) from None
@@ -225,9 +228,11 @@ class HttpClient:
                 raise error
             self._pause(_backoff(attempt) if wait is None else wait, str(error))
 
-    def _follow(self, method: str, url: str, params: Mapping[str, Any] | None, json: Any) -> Response:
+    def _follow(
+        self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, more: Mapping[str, str] | None
+    ) -> Response:
         """One attempt, with the redirects inside the same host that a reading request may meet."""
-        response = self._send(method, url, params, json)
+        response = self._send(method, url, params, json, more)
         for _ in range(REDIRECTS):
             location = response.headers.get("location")
             if response.status not in _REDIRECTING or not location:
@@ -238,17 +243,20 @@ class HttpClient:
                 target = urljoin(url, location)
             except ValueError:
                 raise RedirectedElsewhereError(f"{self.name} redirects to an address that cannot be read") from None
-            response = self._send(method, url := self._own_url(target), None, None)
+            response = self._send(method, url := self._own_url(target), None, None, more)
         if response.status in _REDIRECTING:
             raise PermanentError(f"{self.name} redirects without end at {urlsplit(url).path}")
         return response
 
-    def _send(self, method: str, url: str, params: Mapping[str, Any] | None, json: Any) -> Response:
+    def _send(
+        self, method: str, url: str, params: Mapping[str, Any] | None, json: Any, more: Mapping[str, str] | None
+    ) -> Response:
         left = self.deadline.left()
         if left < SPARE_TIME:
             raise TransientError(f"no time left for asking {self.name}", retry_after=0)
         connect, read = self._timeout
         headers = {"User-Agent": f"bitbucket-port/{__version__}"} | (self._headers() if self._headers else {})
+        headers |= more or {}
         self.sent += 1
         try:
             with (

@@ -14,6 +14,7 @@ from bitbucket_port.objects import Product
 CLOUD_API = "https://api.bitbucket.org/2.0"
 PORT_API = "https://api.getport.io"
 SCHEDULED_RESYNC_INTERVAL = 360.0
+PORT_POLL_INTERVAL = 1.0
 LIST_INTERVAL: Mapping[Product, float] = {"cloud": 60.0, "server": 15.0}
 """Data Center sends no event for a created or deleted repository or project."""
 
@@ -22,7 +23,11 @@ LIST_INTERVAL: Mapping[Product, float] = {"cloud": 60.0, "server": 15.0}
 class Settings:
     """What every function that talks to Bitbucket, Port and the ledger needs to know; no secret is among it.
 
-    Intervals are minutes between two runs; 0 is never.
+    Intervals are minutes between two runs, or two looks at Port; 0 is never. ``base_url`` is what Bitbucket can reach,
+    without a path: empty where nobody can. ``webhook_secret`` is the ARN of the secret that webhooks are signed with.
+    ``stack_id`` tells this stack's webhooks from those of others. ``repository_webhooks``: one webhook per repository,
+    as Data Center 8.7 and older need it; None asks the server for its version. ``mapping_source``: where the mapping
+    that counts is looked up.
     """
 
     product: Product
@@ -42,6 +47,15 @@ class Settings:
     ca_bundle_secret: str = ""
     scheduled_resync_interval: float = 0.0
     list_interval: float = 0.0
+    port_poll_interval: float = 0.0
+    live_events: bool = True
+    base_url: str = ""
+    webhook_secret: str = ""
+    stack_id: str = ""
+    repository_webhooks: bool | None = None
+    initialize_port_resources: bool = True
+    send_raw_data_examples: bool = True
+    mapping_source: Literal["port", "package"] = "port"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -126,10 +140,34 @@ class _Reader:
             ca_bundle_secret=self.text("CA_BUNDLE_SECRET_ARN"),
             scheduled_resync_interval=self.minutes("SCHEDULED_RESYNC_INTERVAL", SCHEDULED_RESYNC_INTERVAL),
             list_interval=self.minutes("LIST_INTERVAL", LIST_INTERVAL.get(product, 0.0)),
+            port_poll_interval=self.minutes("PORT_POLL_INTERVAL", PORT_POLL_INTERVAL),
+            live_events=self.flag("LIVE_EVENTS", default=True),
+            base_url=self.base_url(),
+            webhook_secret=self.text("WEBHOOK_SECRET_ARN"),
+            stack_id=self.text("STACK_ID"),
+            repository_webhooks=self.repository_webhooks(),
+            initialize_port_resources=self.flag("INITIALIZE_PORT_RESOURCES", default=True),
+            send_raw_data_examples=self.flag("SEND_RAW_DATA_EXAMPLES", default=True),
+            mapping_source=cast(
+                "Literal['port', 'package']", self.choice("MAPPING_SOURCE", ("port", "package"), "port")
+            ),
         )
         if self.problems:
             raise SettingsError("; ".join(self.problems))
         return settings
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        return self.choice(name, ("true", "false"), str(default).lower()) == "true"
+
+    def repository_webhooks(self) -> bool | None:
+        given = self.choice("BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER", ("auto", "true", "false"), "auto")
+        return None if given == "auto" else given == "true"
+
+    def base_url(self) -> str:
+        url = self.text("BASE_URL").rstrip("/")
+        if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+            self.problems.append(f"BASE_URL is {url!r}: write it as https://host[:port][/path]")
+        return url
 
     def bitbucket_url(self, product: Product) -> str:
         url = self.text("BITBUCKET_URL", CLOUD_API if product == "cloud" else "").rstrip("/")

@@ -284,6 +284,25 @@ class PortClient:
         answer = self._request("GET", path_of("v1", "integration", identifier), ok=(200,))
         return _object(_port_answer(answer), "integration")
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        ok: Collection[int] = (200, 201),
+        headers: Mapping[str, str] | None = None,
+        retry: bool = True,
+    ) -> tuple[int, JsonObject]:
+        """Any other request of Port's API: the answer's status, one of ``ok``, and its body.
+
+        ``headers`` go with it beside our own; ``retry`` says that sending it twice does no harm. Raises as
+        ``HttpClient.request`` does, TransientError also for a body without Port's envelope.
+        """
+        answer = self._request(method, path, params=params, json=json, ok=ok, headers=headers, retry=retry)
+        return answer.status, _port_answer(answer)
+
     def tell_resync_state(self, state: JsonObject) -> None:
         """Change what Port shows as the integration's last resync; not documented, so see ``port/resync_state.py``."""
         path = path_of("v1", "integration", self._identifier, "resync-state")
@@ -299,15 +318,18 @@ class PortClient:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         ok: Collection[int] = (200,),
+        headers: Mapping[str, str] | None = None,
+        retry: bool = True,
     ) -> Response:
         """One request with a good token. A token refused before its time (revoked) is replaced once."""
         self._token.header()  # Credentials that are refused here are no reason for a second try below.
+        more: dict[str, Any] = {"params": params, "json": json, "ok": ok, "retry": retry, "headers": headers}
         try:
-            return self._http.request(method, path, params=params, json=json, ok=ok)
+            return self._http.request(method, path, **more)
         except CredentialsRefusedError:
             self._token.forget()
             self._token.header()
-            return self._http.request(method, path, params=params, json=json, ok=ok)
+            return self._http.request(method, path, **more)
 
     def _rename(self, old: EntityKey, entity: Entity, create_missing: bool) -> Response:
         path = path_of("v1", "blueprints", old.blueprint, "entities", old.identifier)
