@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bitbucket_port.catalog import item_version
 from bitbucket_port.catalog.items import TOMBSTONE_SECONDS, Commit, EntityItem, Facts, Lease, ObjectItem
 from bitbucket_port.objects import SourceKey
 
@@ -23,7 +24,8 @@ def object_keys(key: SourceKey) -> dict[str, Any]:
 
 
 def object_item(attributes: Attributes) -> ObjectItem:
-    """An object's item from what DynamoDB returned."""
+    """An object's item from what DynamoDB returned; raises TransientError for one of a newer release."""
+    item_version.check_attributes(attributes)
     _, kind, container = attributes["PK"]["S"].split("#", 2)
     since = attributes.get("missing_since")
     version = attributes.get("version")
@@ -43,7 +45,8 @@ def object_item(attributes: Attributes) -> ObjectItem:
 
 
 def entity_item(attributes: Attributes) -> EntityItem:
-    """An entity's item from what DynamoDB returned; empty where there was none."""
+    """An entity's item from what DynamoDB returned; empty where there was none. Raises as ``object_item`` does."""
+    item_version.check_attributes(attributes)
     ours = attributes.get("ours")
     return EntityItem(
         sources=frozenset(attributes.get("sources", {}).get("SS", ())),
@@ -61,8 +64,9 @@ def attributes_of_commit(commit: Commit, *, now: float) -> tuple[str, dict[str, 
         ":refreshed_at": number(commit.refreshed_at),
         ":received": number(commit.received),
         ":facts": {"S": json.dumps(commit.facts.to_json(), sort_keys=True)},
+        ":v": item_version.attribute(),
     }
-    names = ["owns", "read_at", "refreshed_at", "received", "facts"]
+    names = ["owns", "read_at", "refreshed_at", "received", "facts", "v"]
     removes = ["lease", "missing_since"]
     if commit.version is not None:
         values[":version"] = number(commit.version)

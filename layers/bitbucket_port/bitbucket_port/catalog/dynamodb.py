@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from bitbucket_port.catalog import item_version
 from bitbucket_port.catalog.attributes import (
     attributes_of_commit,
     entity_item,
@@ -89,7 +90,8 @@ class DynamoDBLedger:
             sets += _own(intents, names, values)
         else:
             conditions.append("attribute_not_exists(owns)")
-            sets.append("owns = :owns")
+            sets += ["owns = :owns", "v = :v"]
+            values[":v"] = item_version.attribute()
             values[":owns"] = {"M": {text: {"S": UNKNOWN} for text in intents}}
         if intents:
             removes.append("expires")
@@ -232,15 +234,21 @@ class DynamoDBLedger:
 
     def join(self, entity: EntityKey, source: SourceKey, *, now: float) -> EntityItem | None:
         """See Ledger."""
-        values: dict[str, Any] = {":source": {"SS": [str(source)]}, ":now": number(now)}
+        values: dict[str, Any] = {
+            ":source": {"SS": [str(source)]},
+            ":now": number(now),
+            ":v": item_version.attribute(),
+        }
+        # Nobody has read this item: a newer release's is refused by the condition, and found out by its answer.
         before, refused = self._update(
             _entity_keys(entity),
-            "ADD sources :source REMOVE deleting",
-            "attribute_not_exists(deleting) OR deleting.#until <= :now",
+            "ADD sources :source SET v = :v REMOVE deleting",
+            "(attribute_not_exists(v) OR v <= :v) AND (attribute_not_exists(deleting) OR deleting.#until <= :now)",
             {"#until": "until"},
             values,
         )
-        return None if refused else entity_item(before)
+        item = entity_item(before)
+        return None if refused else item
 
     def leave(self, entity: EntityKey, source: SourceKey) -> bool:
         """See Ledger."""

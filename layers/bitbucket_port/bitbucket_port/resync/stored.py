@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import cast
 
+from bitbucket_port.catalog import item_version
 from bitbucket_port.objects import Address, EntityKey, JsonObject, SourceKey, digest
 from bitbucket_port.resync.store import Candidate, Planned, Request, Run
 
 _LONGEST_NAME = 900
+_RUN = tuple(field.name for field in fields(Run))
 
 
 def run_to_json(run: Run) -> JsonObject:
@@ -23,12 +26,15 @@ def run_to_json(run: Run) -> JsonObject:
         "until": run.until,
         "kinds": list(run.kinds),
         "phase_began": run.phase_began,
+        "v": item_version.ITEM_VERSION,
     }
 
 
 def run_from_json(value: JsonObject) -> Run:
-    """The inverse of ``run_to_json``."""
-    return Run(**{**value, "kinds": tuple(value["kinds"])})
+    """The inverse of ``run_to_json``; raises TransientError for a run that a newer release began."""
+    item_version.check(int(value.get("v", 1)), f"the run {value['id']}")
+    known = {name: value[name] for name in _RUN if name in value}
+    return Run(**{**known, "kinds": tuple(value["kinds"])})
 
 
 def request_to_json(request: Request) -> JsonObject:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from bitbucket_port.catalog import item_version
 from bitbucket_port.catalog.attributes import number
 from bitbucket_port.dynamodb import classified
 from bitbucket_port.errors import TransientError
@@ -28,7 +29,8 @@ class Items:
 
     def item(self, partition: str, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
         """An item that expires."""
-        return {**keys(partition, name), **attributes, "expires": number(int(self._clock()) + KEPT_SECONDS)}
+        lasting = {"v": item_version.attribute(), "expires": number(int(self._clock()) + KEPT_SECONDS)}
+        return {**keys(partition, name), **attributes, **lasting}
 
     def get_all(self, keys: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The sort keys of those items that there are, consistently."""
@@ -60,7 +62,10 @@ class Items:
     def query(
         self, partition: str, *, prefix: str = "", backwards: bool = False, limit: int = 0
     ) -> Iterator[dict[str, Any]]:
-        """The items of a partition, consistently; ``limit`` is how many are read at a time."""
+        """The items of a partition, consistently; ``limit`` is how many are read at a time.
+
+        An item of a newer release raises TransientError.
+        """
         condition, values = "PK = :partition", {":partition": {"S": partition}}
         if prefix:
             condition += " AND begins_with(SK, :prefix)"
@@ -76,7 +81,9 @@ class Items:
                     ScanIndexForward=not backwards,
                     **options,
                 )
-            yield from cast("list[dict[str, Any]]", answer["Items"])
+            for item in cast("list[dict[str, Any]]", answer["Items"]):
+                item_version.check_attributes(item)
+                yield item
             if not answer.get("LastEvaluatedKey"):
                 return
             options["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
