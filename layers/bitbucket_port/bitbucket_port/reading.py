@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from bitbucket_port.bitbucket.address import address_of, key_of, version_of
-from bitbucket_port.bitbucket.client import Bitbucket, Page
+from bitbucket_port.bitbucket.client import Bitbucket, Page, Reader
 from bitbucket_port.bitbucket.enrich import Enricher
 from bitbucket_port.catalog.facts import facts_of
 from bitbucket_port.catalog.outside import Reading
@@ -22,8 +22,11 @@ from bitbucket_port.objects import Address, JsonObject, Kind, SourceKey
 from bitbucket_port.resync.children import ListedPage
 
 if TYPE_CHECKING:
+    from bitbucket_port.http import HttpClient
     from bitbucket_port.mapping.engine import Ask
     from bitbucket_port.resync.plan import Listing
+
+Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +107,15 @@ class BitbucketReader:
         """The prefix of source keys, asked of Bitbucket."""
         with self._admitted():
             return self._bitbucket.source()
+
+    def asked(self, ask: Callable[[HttpClient], Answer]) -> Answer:
+        """What ``ask`` gets with the client itself: for requests that are about no object of the catalog.
+
+        Raises what ``ask`` raises; nothing is asked with a token that was refused, as everywhere.
+        """
+        client = cast("Reader", self._bitbucket).http
+        with self._admitted():
+            return ask(client)
 
     def read(self, key: SourceKey, address: Address) -> Reading:
         """See ``catalog.outside.Reader``."""
