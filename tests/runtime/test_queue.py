@@ -104,3 +104,23 @@ def test_five_hundred_receives_last_three_days_and_more_whatever_failures_ask_fo
     """A lease that never ends, or a server that says "in two seconds" for half a day, must not use them up."""
     days = sum(wait_seconds(retry_after, receives) for receives in range(1, 501)) / 86_400
     assert days == pytest.approx(3.4, abs=0.15)
+
+
+def test_why_a_message_is_kept_is_told_after_it_was_hidden(sqs: Sqs) -> None:
+    told: list[tuple[str, int, str, int]] = []
+
+    def failed(message_id: str, receives: int, error: Exception) -> None:
+        told.append((message_id, receives, str(error), len(sqs.hidden)))
+
+    def handle(failure: Exception | None) -> Any:
+        def raising(_: str) -> None:
+            if failure:
+                raise failure
+
+        return handle_messages(event(7), sqs, raising, failed)  # type: ignore[arg-type]
+
+    handle(TransientError("Port cannot be reached"))
+    handle(RuntimeError("a fault of ours"))
+    handle(PermanentError("nonsense"))
+    handle(None)
+    assert told == [("m-1", 7, "Port cannot be reached", 1), ("m-1", 7, "a fault of ours", 2)]

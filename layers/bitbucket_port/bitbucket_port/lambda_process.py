@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from bitbucket_port.catalog.outcome import Outcome
+from bitbucket_port.delivery_notes import DeliveryNotes
 from bitbucket_port.lambda_queue import handle_messages, logger
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.runtime import Runtime
@@ -20,6 +21,13 @@ def runtime() -> Runtime:
     for problem in made.engine.mapping.problems:
         logger.error("mapping: %s", problem)
     return made
+
+
+@cache
+def notes() -> DeliveryNotes:
+    """What people are told of messages."""
+    made = runtime()
+    return DeliveryNotes(made.ledger, made.dynamodb, made.settings.ledger_table, log=logger)
 
 
 if "LEDGER_TABLE" in os.environ:
@@ -38,8 +46,9 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
         logger.append_keys(delivery_id=delivery.id, event_key=delivery.event_key)
         for outcome in made.live.handle(delivery):
             report(outcome)
+        notes().delivered(delivery)
 
-    return handle_messages(event, made.sqs, apply)
+    return handle_messages(event, made.sqs, apply, notes().failed)
 
 
 def report(outcome: Outcome) -> None:

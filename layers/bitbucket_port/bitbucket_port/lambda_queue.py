@@ -25,20 +25,31 @@ LONGEST_WAIT = 43_000
 logger = Logger()
 
 
-def handle_messages(event: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) -> JsonObject:
+Failed = Callable[[str, int, Exception], None]
+"""Told of a message that is kept: its id, how often it was received, and why it failed. Raises nothing."""
+
+
+def handle_messages(
+    event: JsonObject, sqs: SQSClient, handle: Callable[[str], None], failed: Failed | None = None
+) -> JsonObject:
     """Hand each message's text to ``handle``; the answer tells SQS which ones to keep (ReportBatchItemFailures).
 
     A TransientError keeps the message, invisible for as long as makes sense. A PermanentError is logged with its
     reason, and the message is done. Anything else is a fault in this code: the message is kept and tried again, since
     the next release may mend it.
     """
-    failures = [
-        {"itemIdentifier": record["messageId"]} for record in event["Records"] if not _handled(record, sqs, handle)
-    ]
+    failures: list[JsonObject] = []
+    for record in event["Records"]:
+        error = _failure(record, sqs, handle)
+        if error is not None:
+            failures.append({"itemIdentifier": record["messageId"]})
+            if failed:  # Last of all: the message is hidden already, whatever becomes of the note.
+                failed(record["messageId"], receives_of(record), error)
     return {"batchItemFailures": failures}
 
 
-def _handled(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) -> bool:
+def _failure(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) -> Exception | None:
+    """Why the message is to be kept; None when it is done."""
     about = {"message_id": record["messageId"], "receives": receives_of(record)}
     try:
         handle(record["body"])
@@ -46,23 +57,23 @@ def _handled(record: JsonObject, sqs: SQSClient, handle: Callable[[str], None]) 
         wait = wait_seconds(error.retry_after, receives_of(record))
         logger.warning("tried again in %d s: %s", wait, error, extra={**about, "error": type(error).__name__})
         _hide(record, sqs, wait)
-        return False
+        return error
     except PermanentError as error:
         # The reason is the message: where it was raised tells an operator nothing.
         logger.error(  # noqa: TRY400
             "given up: %s", error, extra={**about, "error": type(error).__name__}
         )
-        return True
-    except BitbucketPortError:
+        return None
+    except BitbucketPortError as error:
         logger.exception("tried again", extra=about)
         _hide(record, sqs, wait_seconds(None, receives_of(record)))
-        return False
-    except Exception:
+        return error
+    except Exception as error:
         # A fault of ours must cost no event: it is reported, and the message kept for a release that mends it.
         logger.exception("unexpected failure, tried again", extra=about)
         _hide(record, sqs, wait_seconds(None, receives_of(record)))
-        return False
-    return True
+        return error
+    return None
 
 
 def wait_seconds(retry_after: float | None, receives: int) -> int:

@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 from bitbucket_port.catalog.held import Timing
-from bitbucket_port.lambda_process import runtime
+from bitbucket_port.lambda_process import notes, runtime
 from bitbucket_port.lambda_queue import handle_messages, logger, receives_of
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
@@ -92,7 +92,7 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
     failures: list[JsonObject] = []
     for record in event["Records"]:
         work = partial(_work, receives_of(record))
-        failures += handle_messages({"Records": [record]}, made.sqs, work)["batchItemFailures"]
+        failures += handle_messages({"Records": [record]}, made.sqs, work, notes().failed)["batchItemFailures"]
     return {"batchItemFailures": failures}
 
 
