@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 PREFIX = "ocean__"
-_NAMES = {
+NAMES = {
     ("port", "clientid"): "PORT_CLIENT_ID",
     ("port", "clientsecret"): "PORT_CLIENT_SECRET",
     ("port", "baseurl"): "PORT_BASE_URL",
@@ -24,6 +24,13 @@ _NAMES = {
 }
 _UNRESOLVED = re.compile(r"\$\([\w.]+\)")
 _CONFIG = ("integration", "config")
+CREDENTIALS = (
+    ("", "bitbucketworkspacetoken"),
+    ("bitbucketusername", "bitbucketapppassword"),
+    ("bitbucketusername", "bitbucketpassword"),
+    ("bitbucketuseremail", "bitbucketuserscopedtoken"),
+)
+"""User and secret, the first pair that is complete counts."""
 _ONLY_SERVER = ("bitbucketbaseurl", "bitbucketpassword")
 
 _Path = tuple[str, ...]
@@ -32,7 +39,7 @@ _Path = tuple[str, ...]
 def translated(environment: Mapping[str, str]) -> dict[str, str]:
     """What ``OCEAN__`` variables say, under our own names; empty when there are none."""
     found = dict(_values(environment))
-    ours = {_NAMES[path]: value for path, value in found.items() if path in _NAMES}
+    ours = {NAMES[path]: value for path, value in found.items() if path in NAMES}
     config = {path[-1]: value for path, value in found.items() if path[:-1] == _CONFIG}
     product = _product(found.get(("integration", "type"), ""), config)
     if product:
@@ -81,13 +88,7 @@ def _product(integration_type: str, config: Mapping[str, str]) -> str:
 
 
 def _credentials(config: Mapping[str, str]) -> dict[str, str]:
-    pairs = (
-        ("", "bitbucketworkspacetoken"),
-        ("bitbucketusername", "bitbucketapppassword"),
-        ("bitbucketusername", "bitbucketpassword"),
-        ("bitbucketuseremail", "bitbucketuserscopedtoken"),
-    )
-    for user, token in pairs:
+    for user, token in CREDENTIALS:
         if config.get(token) and (not user or config.get(user)):
             return {"BITBUCKET_USERNAME": config.get(user, ""), "BITBUCKET_TOKEN": config[token]}
     return {}
