@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from local.standins.http import Answer, Recorded, Refused, Request, Route, StandIn
+from local.standins.http import Answer, Recorded, Refused, Request, Route
 from local.standins.port_catalog import META, Catalog, Json, Key
+from local.standins.port_integrations import IntegrationApi
 from local.standins.port_routes import BODY_LIMIT, ROUTES, TOKEN_PATH
 from local.standins.port_values import FORMATS, check_blueprint
 
@@ -26,7 +27,7 @@ SEARCH_DEFAULT = 200
 FOREIGN = "somebody-else"
 
 
-class PortStandIn(StandIn):
+class PortStandIn(IntegrationApi):
     """Port for one organisation with one pair of credentials. ``now`` (epoch seconds) may be replaced."""
 
     ROUTES = ROUTES
@@ -43,9 +44,7 @@ class PortStandIn(StandIn):
         self.now: Callable[[], float] = time.time
         self._token = ""
         self._token_ends = 0.0
-        self._catalog = Catalog(self._time)
-        self.resync_states: dict[str, list[Json]] = {}
-        self._integrations: dict[str, Json] = {}
+        self._catalog = Catalog(self.time)
         self.user_emails: list[str] = []
         for blueprint in blueprints or ():
             self.put_blueprint(blueprint)
@@ -82,12 +81,6 @@ class PortStandIn(StandIn):
         with self.lock:
             self._catalog.entities[blueprint, identifier]["$datasource"] = datasource
 
-    def put_integration(self, identifier: str, *, app_type: str = "", config: Json | None = None) -> None:
-        """Let there be an integration with a mapping; the states told of its resyncs are then in ``resync_states``."""
-        with self.lock:
-            self.resync_states.setdefault(identifier, [])
-            self._integrations[identifier] = {"installationAppType": app_type, "config": copy.deepcopy(config or {})}
-
     def remove_entity(self, blueprint: str, identifier: str) -> None:
         """What somebody deleted by hand in Port."""
         with self.lock:
@@ -113,14 +106,17 @@ class PortStandIn(StandIn):
             }
 
     def memory(self) -> dict[str, Any]:
-        """Blueprints and entities, to be given to ``recall`` of another stand-in, perhaps in another process."""
+        """Blueprints, entities and integrations, to be given to ``recall`` of another one, perhaps elsewhere."""
         with self.lock:
-            return copy.deepcopy({"blueprints": self._catalog.blueprints, "entities": self._catalog.entities})
+            catalog = {"blueprints": self._catalog.blueprints, "entities": self._catalog.entities}
+            return copy.deepcopy({**catalog, "integrations": self.remembered_integrations()})
 
     def recall(self, memory: dict[str, Any]) -> None:
         """Hold what the stand-in held whose ``memory`` this is."""
         with self.lock:
-            self._catalog.recall(**copy.deepcopy(memory))
+            remembered = copy.deepcopy(memory)
+            self.recall_integrations(remembered.pop("integrations", {}))
+            self._catalog.recall(**remembered)
 
     def calls(self) -> list[Recorded]:
         """The requests answered, without those for an access token."""
@@ -131,7 +127,8 @@ class PortStandIn(StandIn):
         with self.lock:
             self._token_ends = 0.0
 
-    def _time(self) -> float:
+    def time(self) -> float:
+        """What ``now`` says."""
         return self.now()
 
     # What a request meets first.
@@ -152,6 +149,7 @@ class PortStandIn(StandIn):
 
     def authorise(self, request: Request, route: Route) -> str:
         """Everything but the token itself needs the token."""
+        self.check_documented(route)
         if route.path == TOKEN_PATH:
             return ""
         given = request.headers.get("authorization", "")
@@ -177,6 +175,11 @@ class PortStandIn(StandIn):
         users = [{"email": email, "status": "ACTIVE", "type": "STANDARD"} for email in self.user_emails]
         fields = request.query.get("fields") or ("email", "status", "type")
         return Answer(200, {"ok": True, "users": [{name: user[name] for name in fields} for user in users]})
+
+    def read_organization(self, request: Request) -> Answer:  # noqa: ARG002 - every handler takes it
+        """GET the organisation the credentials belong to."""
+        organisation = {"id": "org_orchard", "name": "Orchard", "featureFlags": []}
+        return Answer(200, {"ok": True, "organization": organisation})
 
     def list_blueprints(self, request: Request) -> Answer:  # noqa: ARG002 - every handler takes it
         """GET all blueprints."""
@@ -306,22 +309,6 @@ class PortStandIn(StandIn):
         if len(found) > limit:
             answer["next"] = base64.urlsafe_b64encode(found[limit - 1]["identifier"].encode()).decode()
         return Answer(200, answer)
-
-    def read_integration(self, request: Request) -> Answer:
-        """GET an integration, whose content is in no document: keys as Port's own integrations read them."""
-        identifier = request.variables["identifier"]
-        found = self._integrations.get(identifier)
-        if found is None:
-            raise Refused(404, "there is no such integration", code="not_found")
-        return Answer(200, {"ok": True, "integration": {"installationId": identifier, **found}})
-
-    def tell_resync_state(self, request: Request) -> Answer:
-        """PATCH how an integration's resync goes."""
-        states = self.resync_states.get(request.variables["identifier"])
-        if states is None:
-            raise Refused(404, "there is no such integration", code="not_found")
-        states.append({**(states[-1] if states else {}), **request.json()})
-        return Answer(200, {"ok": True, "integration": {"resyncState": states[-1]}})
 
 
 _CODES = {404: "not_found", 413: "payload_too_large", 422: "invalid_request", 429: "rate_limited"}

@@ -1,13 +1,11 @@
-"""The operations of Port's API that the stand-in serves: path, query parameters and body as documented.
-
-The state of a resync is not in the public document; its body is what Port's own integrations send.
-"""
+"""The operations of Port's API that the stand-in serves: path, query parameters and body as documented."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from local.standins.http import Route
+from local.standins.port_integration_routes import INTEGRATION_ROUTES
 from local.standins.port_values import KEY, STRING_FORMATS, TYPES
 
 BULK_LIMIT = 20
@@ -91,19 +89,6 @@ _SEARCH_ONE_BLUEPRINT = {
         "from": {"type": "string"},
     },
 }
-_MOMENT = {"type": ["string", "null"]}
-_RESYNC_STATE = {
-    "type": "object",
-    "required": ["status"],
-    "additionalProperties": False,
-    "properties": {
-        "status": {"enum": ["running", "completed", "failed", "aborted"]},
-        "lastResyncStart": _MOMENT,
-        "lastResyncEnd": _MOMENT,
-        "nextResync": _MOMENT,
-        "intervalInMinuets": {"type": ["number", "null"]},
-    },
-}
 _KEYS = {"pattern": KEY, "maxLength": 100}
 _BLUEPRINT_PATCH = {
     "type": "object",
@@ -174,6 +159,7 @@ _DELETE = frozenset({"delete_dependents", "run_id"})
 ROUTES = (
     Route("POST", TOKEN_PATH, "create_token", body=_TOKEN),
     Route("GET", "/v1/users", "list_users", frozenset({"fields"})),
+    Route("GET", "/v1/organization", "read_organization"),
     Route("GET", "/v1/blueprints", "list_blueprints"),
     Route("POST", "/v1/blueprints", "create_blueprint", frozenset({"create_catalog_page"}), body=_BLUEPRINT),
     Route("GET", "/v1/blueprints/{identifier}", "read_blueprint"),
@@ -190,13 +176,6 @@ ROUTES = (
     Route("GET", _ENTITY, "read_entity", _READ),
     Route("PATCH", _ENTITY, "patch_entity", _EDIT, body=_PATCHED),
     Route("PUT", _ENTITY, "replace_entity", _EDIT, body=_REPLACED),
-    Route(
-        "PATCH",
-        "/v1/integration/{identifier}/resync-state",
-        "tell_resync_state",
-        body=_RESYNC_STATE,
-        documented=False,
-    ),
-    Route("GET", "/v1/integration/{identifier}", "read_integration", query=frozenset({"byField"})),
+    *INTEGRATION_ROUTES,
     Route("DELETE", _ENTITY, "delete_entity", _DELETE, frozenset({"delete_dependents"})),
 )
