@@ -77,11 +77,24 @@ def test_mappings_are_compiled_to_json_that_says_the_same(tmp_path: Path) -> Non
     written = compile_mappings(REPOSITORY / "mappings", tmp_path)
 
     assert {str(path.relative_to(tmp_path)) for path in written} == {
-        f"{product}/{preset}.json" for product in ("cloud", "server") for preset in ("default", "ocean")
+        f"{product}/{preset}.{what}"
+        for product in ("cloud", "server")
+        for preset in ("default", "ocean")
+        for what in ("json", "blueprints.json")
     }
     for path in written:
-        source = REPOSITORY / "mappings" / path.relative_to(tmp_path).with_suffix(".yaml")
+        source = REPOSITORY / "mappings" / path.relative_to(tmp_path)
+        if not path.name.endswith(".blueprints.json"):
+            source = source.with_suffix(".yaml")
         assert json.loads(path.read_text(encoding="utf-8")) == yaml.safe_load(source.read_text(encoding="utf-8"))
+
+
+def test_a_mapping_without_its_blueprints_fails_the_build_and_says_which(tmp_path: Path) -> None:
+    (tmp_path / "cloud").mkdir()
+    (tmp_path / "cloud/mine.yaml").write_text("resources: []\n", encoding="utf-8")
+
+    with pytest.raises(FileNotFoundError, match=r"mine\.blueprints\.json"):
+        compile_mappings(tmp_path, tmp_path / "out")
 
 
 def test_a_mapping_that_is_no_object_fails_the_build_and_says_which(tmp_path: Path) -> None:
