@@ -20,6 +20,12 @@ REFUSED_SECONDS = 600.0
 """How long a refused secret is not tried again; another secret is tried at once."""
 
 
+class NoPortError(TransientError):
+    """There is no Port at the address. Transient, because with another address it is mended."""
+
+    means_limit = False
+
+
 class AccessToken:
     """``header()`` is always a token that should still be good. Not for use by several threads at once.
 
@@ -74,7 +80,7 @@ class AccessToken:
             ) from None
         except NotFoundError:
             # Never NotFoundError from here: to a caller it would mean that an entity is gone.
-            raise TransientError(
+            raise NoPortError(
                 f"there is no Port API at {self._http.base_url}: check PortBaseUrl", retry_after=REFUSED_SECONDS
             ) from None
         self._refused = None
