@@ -6,16 +6,13 @@ To be imported before anything of moto.
 from __future__ import annotations
 
 import datetime
-import functools
 import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from local.aws.asking import SERVICES
-from local.aws.moto_attributes import write_attributes_as_they_are
-from local.aws.moto_expressions import read_each_once
-from local.aws.moto_tables import look_only_where_asked
+from local.aws.quick_moto import hurry
 from local.clock import Clock, rule_this_process
 
 VISIBILITY_LIMIT = 43_200
@@ -46,13 +43,9 @@ def live_in(clock: Clock) -> None:
             utils.utcnow: utcnow,
             utils.unix_time: unix_time,
             utils.unix_time_millis: unix_time_millis,
-            # moto asks this of the same class for every request.
-            utils.method_names_from_class: functools.cache(utils.method_names_from_class),
         },
     )
-    look_only_where_asked()
-    write_attributes_as_they_are()
-    read_each_once()
+    hurry()
     _let_go_of_what_is_too_old(clock)
     _count_invisibility_from_the_receive(clock)
 

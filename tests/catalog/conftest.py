@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from bitbucket_port.catalog.ledger import Ledger
+from local.aws.quick_moto import hurry
 from tests.catalog.ledgers import dynamodb_ledger, new_table, sqlite_ledger
 from tests.catalog.rig import TABLE
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def dynamodb() -> Iterator[DynamoDBClient]:
+    hurry()
     with mock_aws():
         client = boto3.client(
             "dynamodb", region_name="eu-west-1", aws_access_key_id="testing", aws_secret_access_key="testing"
