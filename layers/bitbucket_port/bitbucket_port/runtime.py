@@ -148,7 +148,7 @@ class Runtime:
             version=__version__,
             installation=f"{settings.ledger_table} {settings.workspace} {settings.bitbucket_url}",
             deadline=self._deadline,
-            verify=self._trusted,
+            verify=self.trusted,
         )
 
     @cached_property
@@ -163,7 +163,7 @@ class Runtime:
             deadline=self._deadline,
             workspace=settings.workspace,
             username=settings.bitbucket_username,
-            verify=self._trusted,
+            verify=self.trusted,
             budgets=Budgets(DynamoDBBudgetStore(self.dynamodb, settings.ledger_table), settings.product).of,
             reserve=lambda: self.leaves_reserve,
         )
@@ -202,6 +202,12 @@ class Runtime:
 
     # --- secrets -----------------------------------------------------------------------------------------------------
 
+    def access_tokens(self) -> int:
+        """How many credentials of Bitbucket there are, each with a limit of its own."""
+        if self.settings.bitbucket_username:
+            return 1
+        return sum(bool(part.strip()) for part in self._bitbucket_token().value.split(","))
+
     def _bitbucket_token(self) -> Secret:
         return self._secret(self.settings.bitbucket_token_secret, "bitbucketToken")
 
@@ -211,7 +217,7 @@ class Runtime:
         return self._secrets.current(arn)
 
     @cached_property
-    def _trusted(self) -> bool | str:
+    def trusted(self) -> bool | str:
         """What ``requests`` verifies certificates against: the public authorities and those of CaBundleSecretArn."""
         if not self.settings.ca_bundle_secret:
             return True
