@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from local.standins.cloud.api_more import HookApi
+from local.standins.cloud.hooks import HookApi
 from local.standins.cloud.pull_requests import CloudWorld
 from local.standins.webhook import Webhook, deliver
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from local.standins.server.api_more import HookApi
+from local.standins.server.hooks import HookApi
 from local.standins.server.pull_requests import ServerWorld
 from local.standins.webhook import Webhook, deliver
 

@@ -78,10 +78,14 @@ class Answer:
 
 
 class Refused(Exception):  # noqa: N818 - reads as what happened to the request
-    """A request the real server would refuse; becomes the product's own error answer."""
+    """A request the real server would refuse; becomes the product's own error answer.
 
-    def __init__(self, status: int, message: str, *, code: str | None = None) -> None:
+    ``answer`` is the whole answer, where it says more than the product's errors usually do.
+    """
+
+    def __init__(self, status: int, message: str, *, code: str | None = None, answer: Answer | None = None) -> None:
         super().__init__(message)
+        self.answer = answer
         self.status = status
         self.message = message
         self.code = code
@@ -283,7 +287,7 @@ class StandIn:
             self._check(request, route)
             answer: Answer = getattr(self, route.handler)(request)
         except Refused as refused:
-            answer = self.refusal(refused.status, refused.message, refused.code)
+            answer = refused.answer or self.refusal(refused.status, refused.message, refused.code)
         return (failure.answer if failure is not None else answer), caller
 
     def _planned_failure(self, request: Request) -> _PlannedFailure | None:

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import urllib3
 
@@ -61,24 +61,22 @@ def deliver(
 ) -> list[int | None]:
     """Send a webhook as its product does and return the status of each attempt (None: no answer).
 
+    ``path`` is where the receiver at ``base_url`` listens.
+    """
+    return deliver_to(base_url.rstrip("/") + path, secret, webhook, timeout=timeout)
+
+
+def deliver_to(url: str, secret: str | None, webhook: Webhook, *, timeout: float = 10.0) -> list[int | None]:
+    """Send a webhook to a whole URL as its product does and return the status of each attempt (None: no answer).
+
     Cloud tries a 5xx twice more, at once and with the same ``X-Request-UUID``; a timeout or a refused connection is
-    not tried again. ``path`` is where the receiver listens.
+    not tried again. Without a secret there is no signature.
     """
     tries = CLOUD_TRIES if webhook.product == "cloud" else 1
     statuses: list[int | None] = []
     for attempt in range(1, tries + 1):
         try:
-            # A connection of its own: one that was used before may be closed by now, which would look like a refusal.
-            with urllib3.connection_from_url(base_url) as server:
-                answer = server.request(
-                    "POST",
-                    urlsplit(base_url).path.rstrip("/") + path,
-                    body=webhook.body,
-                    headers=webhook.headers(secret, attempt),
-                    timeout=timeout,
-                    retries=False,
-                    redirect=False,
-                )
+            answer = post(url, webhook.body, webhook.headers(secret or None, attempt), timeout=timeout)
         except urllib3.exceptions.HTTPError:
             statuses.append(None)  # Bitbucket's own log says NETWORK ERROR or TIMEOUT, and that is the end of it
             break
@@ -86,3 +84,14 @@ def deliver(
         if answer.status < 500:
             break
     return statuses
+
+
+def post(url: str, body: bytes, headers: dict[str, str], *, timeout: float = 10.0) -> urllib3.BaseHTTPResponse:
+    """One POST, redirects not followed; urllib3's HTTPError when no answer comes."""
+    parts = urlsplit(url)
+    # A connection of its own: one that was used before may be closed by now, which would look like a refusal.
+    with urllib3.connection_from_url(f"{parts.scheme}://{parts.netloc}") as server:
+        target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        return server.request(
+            "POST", target, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
+        )

@@ -321,7 +321,7 @@ def test_an_integration_remembers_what_it_was_told_of_its_resync(port: PortStand
     path = "/integration/orchard/resync-state"
     assert call("PATCH", path, {"status": "running", "lastResyncStart": "t1", "lastResyncEnd": None}).status_code == 200
     answer = call("PATCH", path, {"status": "completed", "lastResyncEnd": "t2"}).json()
-    assert answer["integration"]["resyncState"] == port.resync_states["orchard"][-1]
+    assert answer["integration"]["resyncState"].items() >= port.resync_states["orchard"][-1].items()
     assert port.resync_states["orchard"][-1] == {
         "status": "completed",
         "lastResyncStart": "t1",

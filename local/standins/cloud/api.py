@@ -21,6 +21,7 @@ from local.standins.cloud.query import (
     sorted_by,
 )
 from local.standins.cloud.routes import ROUTES
+from local.standins.cloud.scopes import EVERYTHING, is_of_api_token, lacking, needed
 from local.standins.http import Answer, Refused, Request, Route, StandIn
 
 LIMIT = {"X-RateLimit-Limit": "10000", "X-RateLimit-Resource": "api", "X-RateLimit-NearLimit": "false"}
@@ -35,7 +36,8 @@ class CloudApi(StandIn):
     good (their budgets are apart on the real server). ``email_allowed`` says whether the credential may see members'
     e-mail addresses. ``extra_headers`` go with every answer. ``forbidden`` are further paths (or beginnings of paths)
     answered with 403. With ``sees_other_workspaces`` a transferred repository goes on answering under its uuid, as
-    what it is now.
+    what it is now. ``scopes`` are what the credential was granted, written as those of an access token (``webhook``)
+    or as those of an API token (``read:webhook:bitbucket``); None: it may do everything and no header tells.
     """
 
     ROUTES = ROUTES
@@ -51,6 +53,8 @@ class CloudApi(StandIn):
         self.forbidden: set[str] = set()
         self.sees_other_workspaces = False
         self.extra_headers: dict[str, str] = dict(LIMIT)
+        self.scopes: set[str] | None = set(EVERYTHING)
+        self._scope_headers: dict[str, str] = {}
 
     def start(self, port: int = 0) -> str:
         """Serve; from now on the API links of all objects point here. Returns the URL without ``/2.0``."""
@@ -69,14 +73,17 @@ class CloudApi(StandIn):
         return Answer(status, {"type": "error", "error": {"message": message}})
 
     def common_headers(self) -> Mapping[str, str]:
-        return self.extra_headers
+        told, self._scope_headers = self._scope_headers, {}
+        return {**self.extra_headers, **told}
 
-    def authorise(self, request: Request, route: Route) -> str:  # noqa: ARG002 - every operation needs the same
+    def authorise(self, request: Request, route: Route) -> str:
         given = request.headers.get("authorization", "")
         for number, token in enumerate([self.token, *self.more_tokens], start=1):
             if hmac.compare_digest(given.encode(), self._authorization(token).encode()):
                 if any(request.path.removeprefix("/2.0").startswith(path) for path in self.forbidden):
                     raise Refused(403, "Access denied. You must have read access.")
+                self._tell_scopes(route)
+                self.check_scopes(needed(route, of_api_token=self.is_api_token))
                 return f"token {number}"
         raise Refused(401, "Token is invalid, expired, or not supported for this endpoint.")
 
@@ -84,6 +91,27 @@ class CloudApi(StandIn):
         if self.username is None:
             return f"Bearer {token}"
         return "Basic " + base64.b64encode(f"{self.username}:{token}".encode()).decode()
+
+    @property
+    def is_api_token(self) -> bool:
+        """Whether the credential's scopes are those of an API token."""
+        return is_of_api_token(self.scopes or ())
+
+    def _tell_scopes(self, route: Route) -> None:
+        if self.scopes is not None:
+            accepted = sorted(needed(route, of_api_token=self.is_api_token))
+            self._scope_headers = {
+                "X-OAuth-Scopes": ", ".join(sorted(self.scopes)),
+                "X-Accepted-OAuth-Scopes": ", ".join(accepted),
+            }
+
+    def check_scopes(self, wanted: frozenset[str]) -> None:
+        """Refuse what the credential has no scope for, in Bitbucket's words."""
+        if self.scopes is not None and lacking(wanted, self.scopes):
+            message = "Your credentials lack one or more required privilege scopes."
+            detail = {"granted": sorted(self.scopes), "required": sorted(wanted)}
+            error = {"message": message, "detail": detail}
+            raise Refused(403, message, answer=Answer(403, {"type": "error", "error": error}))
 
     # Helps for the operations.
 

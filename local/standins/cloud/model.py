@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
+from local.standins.hooks import Subscription
 from local.standins.refs import RepositoryWithRefs
 from local.standins.reviews import Participants, Participation, PullRequestWithEnds
 
@@ -137,11 +138,14 @@ class PullRequest(PullRequestWithEnds[User, Repository, Participant]):
 
 
 @dataclass(eq=False)
-class Hook:
-    """A webhook subscription made through the API; the secret never leaves it."""
+class Hook(Subscription):
+    """A webhook subscription; the secret never leaves it. ``subject`` of None is the workspace."""
 
     uuid: str
-    subject: Repository | None  # None: the workspace
-    settings: dict[str, Any]
-    secret: str | None
+    subject: Repository | None
     created_at: datetime
+
+    @property
+    def name(self) -> str:
+        """What Cloud calls the description."""
+        return str(self.settings["description"])

@@ -46,6 +46,8 @@ HOOK_EVENTS = (
     "repo:transfer",
     "repo:updated",
 )
+_KEY = {"anyOf": [{"enum": list(HOOK_EVENTS)}, {"type": "string"}]}
+"""One of the documented keys; any other one is refused later, in words of its own."""
 _HOOK: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -53,7 +55,7 @@ _HOOK: dict[str, Any] = {
         "description": {"type": "string"},
         "active": {"type": "boolean"},
         "secret": {"type": ["string", "null"], "maxLength": 128},
-        "events": {"type": "array", "items": {"enum": list(HOOK_EVENTS)}, "minItems": 1, "uniqueItems": True},
+        "events": {"type": "array", "items": _KEY, "minItems": 1, "uniqueItems": True},
     },
     "additionalProperties": False,
 }

@@ -12,6 +12,7 @@ from local.standins.server.model import PERMISSIONS, STATES, Project, PullReques
 from local.standins.server.pages import page_of
 from local.standins.server.pull_requests import ServerWorld
 from local.standins.server.routes import ROUTES
+from local.standins.server.versions import Features, numbers
 
 NO_PERMISSION = "AuthorisationException"
 _PACKAGE = "com.atlassian.bitbucket."
@@ -23,6 +24,7 @@ class ServerApi(StandIn):
     Credentials: ``token`` as Bearer, or as Basic with ``username`` when that is set. ``page_limit`` is the
     administrator's maximum. What the credential may not see is answered with ``forbidden_status``: 403, or 401 as
     Atlassian's API descriptions say for most reads (with ``X-AUSERNAME``, which a refused login does not have).
+    Setting ``version`` (``9.4.2``) makes the instance have and lack what that version has and lacks.
     """
 
     ROUTES = ROUTES
@@ -44,6 +46,17 @@ class ServerApi(StandIn):
         url = super().start(port)
         self.world.style.base_url = url
         return url
+
+    @property
+    def version(self) -> str:
+        """The version told by ``/application-properties``."""
+        return self._version
+
+    @version.setter
+    def version(self, version: str) -> None:
+        self._version = version
+        self.has = Features.of(version)
+        self.has.apply_to(self.world.style)
 
     @property
     def api_url(self) -> str:
@@ -108,7 +121,7 @@ class ServerApi(StandIn):
 
     def get_properties(self, request: Request) -> Answer:  # noqa: ARG002 - there is nothing to ask
         """GET /application-properties; needs no login."""
-        build = "".join(f"{int(part):02}" for part in self.version.split("."))
+        build = "".join(f"{part:02}" for part in numbers(self.version))
         return Answer(
             200, {"version": self.version, "buildNumber": build, "buildDate": "0", "displayName": "Bitbucket"}
         )

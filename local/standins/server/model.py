@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
+from local.standins.hooks import Subscription
 from local.standins.refs import RepositoryWithRefs
 from local.standins.reviews import Participants, Participation, PullRequestWithEnds
 
@@ -118,13 +119,33 @@ class PullRequest(PullRequestWithEnds[User, Repository, Participant]):
         return self.participants.reviewers()
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One attempt to deliver. ``description`` is the answer's status, or why there was none."""
+
+    id: int
+    event: str
+    started: datetime
+    outcome: Literal["SUCCESS", "FAILURE", "ERROR"]
+    description: str
+
+
 @dataclass(eq=False)
-class Hook:
-    """A webhook made through the API; the secret never leaves it."""
+class Hook(Subscription):
+    """A webhook of a project or repository, with what became of its deliveries.
+
+    ``failures_in_a_row`` open the circuit breaker, which is closed again at ``skipped_until``.
+    """
 
     id: int
     subject: Project | Repository
-    settings: dict[str, Any]
-    secret: str | None
     created: datetime
     updated: datetime
+    invocations: list[Invocation] = field(default_factory=list)
+    failures_in_a_row: int = 0
+    skipped_until: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.settings["name"])

@@ -12,38 +12,13 @@ from typing import Any
 from local.standins.http import Route
 
 PAGED = frozenset({"start", "limit"})
-EVENTS = (
-    "mirror:repo_synchronized",
-    "pr:comment:added",
-    "pr:comment:deleted",
-    "pr:comment:edited",
-    "pr:declined",
-    "pr:deleted",
-    "pr:from_ref_updated",
-    "pr:merged",
-    "pr:modified",
-    "pr:opened",
-    "pr:reviewer:approved",
-    "pr:reviewer:needs_work",
-    "pr:reviewer:unapproved",
-    "pr:reviewer:updated",
-    "project:modified",
-    "repo:comment:added",
-    "repo:comment:deleted",
-    "repo:comment:edited",
-    "repo:forked",
-    "repo:modified",
-    "repo:refs_changed",
-    "repo:secret_detected",
-)
-"""What a running 10.x server accepts; one unknown key fails the whole request."""
 _HOOK: dict[str, Any] = {
     "type": "object",
     "properties": {
         "name": {"type": "string"},
         "url": {"type": "string", "pattern": "^https?://"},
         "active": {"type": "boolean"},
-        "events": {"type": "array", "items": {"enum": list(EVENTS)}, "uniqueItems": True},
+        "events": {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
         "configuration": {"type": "object", "properties": {"secret": {"type": "string"}}},
         "credentials": {"type": "object"},
         "scopeType": {"type": "string"},
@@ -70,14 +45,25 @@ _RAW = frozenset({"at", "markup", "htmlEscape", "includeHeadingId", "hardwrap"})
 _BROWSE = PAGED | {"at", "type", "size", "blame", "noContent"}
 
 
+_CREDENTIALS = {
+    "type": ["object", "null"],
+    "properties": {"username": {"type": "string"}, "password": {"type": "string"}},
+}
+
+
 def _hook_routes(subject: str) -> tuple[Route, ...]:
     hook = f"{subject}/webhooks/{{hook}}"
+    tested = frozenset({"url", "webhookId", "sslVerificationRequired"})
     return (
         Route("GET", f"{subject}/webhooks", "list_hooks", PAGED | {"event", "statistics"}),
         Route("POST", f"{subject}/webhooks", "create_hook", body=_HOOK),
+        Route("POST", f"{subject}/webhooks/test", "test_connection", tested, body=_CREDENTIALS),
         Route("GET", hook, "get_hook", frozenset({"statistics"})),
         Route("PUT", hook, "change_hook", body=_HOOK),
         Route("DELETE", hook, "delete_hook"),
+        Route("GET", f"{hook}/latest", "get_latest", frozenset({"event", "outcome"})),
+        Route("GET", f"{hook}/statistics", "get_statistics", frozenset({"event"})),
+        Route("GET", f"{hook}/statistics/summary", "get_statistics_summary"),
     )
 
 

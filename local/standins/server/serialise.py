@@ -33,7 +33,8 @@ class Style:
     """What depends on the instance and its version.
 
     ``webhook_links``: how a webhook writes ``links``. ``iso_times``: webhooks write times as text, with whole seconds
-    unless ``iso_milliseconds``. ``drafts`` and ``archiving``: the version knows these fields.
+    unless ``iso_milliseconds``. ``drafts`` and ``archiving``: the version knows these fields. ``secrets_shown``: a
+    webhook is read with its secret in plain text, as a tool tested against a running 10.x says of every read.
     """
 
     base_url: str = "https://bitbucket.example.com"
@@ -42,6 +43,7 @@ class Style:
     iso_milliseconds: bool = False
     drafts: bool = True
     archiving: bool = True
+    secrets_shown: bool = True
 
 
 def milliseconds(when: datetime) -> int:
@@ -259,13 +261,15 @@ class Serialiser:
         }
 
     def hook(self, hook: Hook) -> Json:
-        """A webhook, without its secret."""
+        """A webhook; with its secret, where the instance shows secrets."""
         scope = "project" if isinstance(hook.subject, Project) else "repository"
+        shown = {"secret": hook.secret} if hook.secret and self.style.secrets_shown else {}
         return {
             "id": hook.id,
             "createdDate": milliseconds(hook.created),
             "updatedDate": milliseconds(hook.updated),
             **hook.settings,
+            "configuration": {**hook.settings["configuration"], **shown},
             "scopeType": scope,
         }
 

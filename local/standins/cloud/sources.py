@@ -1,4 +1,4 @@
-"""The parts of the Cloud API with rules of their own: sources and webhook subscriptions."""
+"""The sources of the Cloud API: files and directories at a commit."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 from local.standins.cloud.api import CloudApi
-from local.standins.cloud.model import Hook, Repository, User
+from local.standins.cloud.model import Repository, User
 from local.standins.cloud.query import SOURCE_FIELDS
-from local.standins.cloud.routes import HOOK_EVENTS, NEW_HOOK
 from local.standins.git import Commit
-from local.standins.http import Answer, Refused, Request, check_shape
+from local.standins.http import Answer, Refused, Request
 
 
 class SourceApi(CloudApi):
@@ -73,63 +72,3 @@ def _below(commit: Commit[User], path: str, depth: int) -> list[str]:
             steps = name.removeprefix(start).split("/")
             found.update(start + "/".join(steps[:length]) for length in range(1, min(depth, len(steps)) + 1))
     return sorted(found, key=lambda name: (name.count("/"), name))
-
-
-class HookApi(SourceApi):
-    """Webhook subscriptions of the workspace or of one repository."""
-
-    def list_hook_events(self, request: Request) -> Answer:
-        """GET /hook_events/{subject}: which events a subscription may name."""
-        if request.variables["subject"] not in ("workspace", "repository"):
-            raise Refused(404, "No such subject")
-        events = [
-            {"event": key, "category": key.split(":")[0], "label": key, "description": key} for key in HOOK_EVENTS
-        ]
-        return self.page(request, events)
-
-    def list_hooks(self, request: Request) -> Answer:
-        """GET …/hooks."""
-        subject = self._subject(request)
-        hooks = [hook for hook in self.world.hooks if hook.subject is subject]
-        return self.page(request, [self.world.write.hook(hook, self.world.workspace) for hook in hooks])
-
-    def create_hook(self, request: Request) -> Answer:
-        """POST …/hooks."""
-        subject = self._subject(request)
-        settings = {"active": True, "description": "", **request.json()}
-        secret = settings.pop("secret", None)
-        made = Hook(f"{{{self.world.new_uuid()}}}", subject, settings, secret, self.world.now())
-        self.world.hooks.append(made)
-        return self.one(request, self.world.write.hook(made, self.world.workspace), 201)
-
-    def get_hook(self, request: Request) -> Answer:
-        """GET …/hooks/{uid}."""
-        return self.one(request, self.world.write.hook(self._hook(request), self.world.workspace))
-
-    def change_hook(self, request: Request) -> Answer:
-        """PUT …/hooks/{uid}; a secret that is left out stays, null or "" removes it."""
-        hook = self._hook(request)
-        settings = {**hook.settings, **request.json()}
-        if "secret" in settings:
-            hook.secret = settings.pop("secret")
-        check_shape(settings, NEW_HOOK, 400)
-        hook.settings = settings
-        return self.one(request, self.world.write.hook(hook, self.world.workspace))
-
-    def delete_hook(self, request: Request) -> Answer:
-        """DELETE …/hooks/{uid}."""
-        self.world.hooks.remove(self._hook(request))
-        return Answer(204)
-
-    def _subject(self, request: Request) -> Repository | None:
-        if "repository" in request.variables:
-            return self.repository(request)
-        self.check_workspace(request)
-        return None
-
-    def _hook(self, request: Request) -> Hook:
-        subject, uuid = self._subject(request), request.variables["hook"].strip("{}")
-        found = next((h for h in self.world.hooks if h.subject is subject and h.uuid.strip("{}") == uuid), None)
-        if found is None:
-            raise Refused(404, "No such webhook")
-        return found

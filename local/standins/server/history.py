@@ -1,4 +1,4 @@
-"""The parts of the Data Center API with rules of their own: history, files and webhooks."""
+"""The parts of the Data Center API about history and files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from local.standins.git import Commit
 from local.standins.http import Answer, Refused, Request
 from local.standins.server.api import ServerApi
-from local.standins.server.model import Hook, Project, Repository, User
+from local.standins.server.model import Repository, User
 from local.standins.server.pages import page_of
 from local.standins.server.serialise import minimal_ref
 
@@ -97,62 +97,3 @@ class HistoryApi(ServerApi):
             message = f"Commit {revision!r} does not exist in {repository.full_name}."
             raise Refused(404, message, code="commit.NoSuchCommitException")
         return found
-
-
-class HookApi(HistoryApi):
-    """Webhooks of a project or of one repository."""
-
-    def list_hooks(self, request: Request) -> Answer:
-        """GET …/webhooks."""
-        subject, event = self._subject(request), request.value("event")
-        hooks = [
-            hook
-            for hook in self.world.hooks
-            if hook.subject is subject and (event is None or event in hook.settings["events"])
-        ]
-        return Answer(200, page_of(hooks, request, self.world.write.hook, largest=self.page_limit))
-
-    def create_hook(self, request: Request) -> Answer:
-        """POST …/webhooks."""
-        subject, when = self._subject(request), self.world.now()
-        settings, secret = _without_secret(request)
-        made = Hook(self.world.new_id(), subject, settings, secret, when, when)
-        self.world.hooks.append(made)
-        return Answer(201, self.world.write.hook(made))
-
-    def get_hook(self, request: Request) -> Answer:
-        """GET …/webhooks/{id}."""
-        return Answer(200, self.world.write.hook(self._hook(request)))
-
-    def change_hook(self, request: Request) -> Answer:
-        """PUT …/webhooks/{id}."""
-        hook = self._hook(request)
-        hook.settings, hook.secret = _without_secret(request)
-        hook.updated = self.world.now()
-        return Answer(200, self.world.write.hook(hook))
-
-    def delete_hook(self, request: Request) -> Answer:
-        """DELETE …/webhooks/{id}."""
-        self.world.hooks.remove(self._hook(request))
-        return Answer(204)
-
-    def _subject(self, request: Request) -> Project | Repository:
-        if "repository" in request.variables:
-            return self.repository(request)
-        return self.project(request)
-
-    def _hook(self, request: Request) -> Hook:
-        subject, number = self._subject(request), request.variables["hook"]
-        found = next((h for h in self.world.hooks if h.subject is subject and str(h.id) == number), None)
-        if found is None:
-            raise Refused(404, "No such webhook", code="webhook.NoSuchWebhookException")
-        return found
-
-
-def _without_secret(request: Request) -> tuple[dict[str, Any], str | None]:
-    given = request.json()
-    configuration = dict(given.get("configuration", {}))
-    secret = configuration.pop("secret", None)
-    settings = {"active": True, "sslVerificationRequired": True, **given, "configuration": configuration}
-    settings.pop("credentials", None)
-    return settings, secret
