@@ -76,7 +76,7 @@ class IdentityStore:
         What is remembered counts. Without it ``old`` does: what CloudFormation says that the stack was before. A
         refused change is undone by another call, in which the two have changed places: so ``old`` is remembered then.
         """
-        known, uuid = self._known() or (old, "")
+        known, uuid = self._known() or (old, self._used_as_source(old) if old else "")
         if known is None or known.is_written_as(new):
             return None
         if known.product != new.product:
@@ -108,7 +108,13 @@ class IdentityStore:
         if not noted:
             return None
         product: Product = "server" if noted["product"] == "server" else "cloud"
-        return Identity(product, noted["workspace"], noted["url"]), noted["uuid"]
+        known = Identity(product, noted["workspace"], noted["url"])
+        return known, noted["uuid"] or self._used_as_source(known)
+
+    def _used_as_source(self, identity: Identity) -> str:
+        """The uuid that stands in the source keys of this workspace (``live.SourceName``); empty when it is none."""
+        uuid = self._notes.noted(f"source#{identity.workspace.casefold()}").get("uuid", "")
+        return uuid if uuid.startswith("{") else ""
 
     def _keep(self, identity: Identity, uuid: str) -> None:
         values = {"product": identity.product, "workspace": identity.workspace, "url": identity.url, "uuid": uuid}

@@ -11,6 +11,7 @@ from typing import Protocol
 from bitbucket_port.errors import BitbucketPortError
 from bitbucket_port.settings import Settings
 from bitbucket_port.setup.findings import Finding, worst
+from bitbucket_port.setup.life import Life
 from bitbucket_port.setup.store import Occasion, Report, ReportStore
 
 _logger = logging.getLogger("bitbucket_port.setup")
@@ -79,7 +80,10 @@ class WebhooksPart(Protocol):
 
 
 class SetUp:
-    """Looks at everything, and makes what is missing. ``reports`` keeps what came of it; None keeps nothing."""
+    """Looks at everything, and makes what is missing. ``reports`` keeps what came of it; None keeps nothing.
+
+    ``life`` tells whether the stack was removed; None where there is no stack.
+    """
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class SetUp:
         integration: IntegrationPart,
         webhooks: WebhooksPart,
         reports: ReportStore | None,
+        life: Life | None = None,
         time_left: Callable[[], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -99,6 +104,7 @@ class SetUp:
         self._integration = integration
         self._webhooks = webhooks
         self._reports = reports
+        self._life = life
         self._time_left = time_left
         self._clock = clock
 
@@ -125,8 +131,11 @@ class SetUp:
         """Do everything that can be done now; what cannot is a finding, and the next call tries it again.
 
         A ``failed`` finding says that nothing can work until somebody mends it. On ``create`` nothing was made then.
-        Webhooks are made by jobs on the resync queue that this orders. Never raises for what Port or Bitbucket do.
+        Webhooks are made by jobs on the resync queue that this orders. Never raises for what Port or Bitbucket do, but
+        TransientError when the ledger cannot be reached.
         """
+        if self._life is not None and self._life.is_over():
+            return [Finding("Set-up", "skipped", "the stack is being deleted.")]
         port, bitbucket = self._checks.port(), self._checks.bitbucket()
         found = [port, bitbucket]
         if not (occasion == "create" and worst(found) == "failed"):
@@ -137,10 +146,17 @@ class SetUp:
         return found
 
     def remove(self) -> list[Finding]:
-        """Remove our webhooks, and leave Port's data alone."""
+        """Remove our webhooks, and leave Port's data alone; nothing is set up any more. Never raises for an outage."""
+        found = [] if self._life is None else self._part("Set-up", self._ended)
         if self._settings.webhook_only:
-            return [Finding("Webhooks", "skipped", "Bitbucket may not be asked (BitbucketApi: none): none was made.")]
-        return self._part("Webhooks", lambda: self._webhooks.remove_all(self._time_left))
+            text = "Bitbucket is never asked (BitbucketApi: none), so none was made, and none is removed."
+            return [*found, Finding("Webhooks", "skipped", text)]
+        return found + self._part("Webhooks", lambda: self._webhooks.remove_all(self._time_left))
+
+    def _ended(self) -> list[Finding]:
+        if self._life is not None:
+            self._life.end()
+        return []
 
     @property
     def _makes_webhooks(self) -> bool:
