@@ -40,7 +40,9 @@ TEMPLATE: dict[str, Any] = {
             },
         },
         "ResyncJobsQueue": {"Type": "AWS::SQS::Queue"},
+        "WebhookSecret": {"Type": "AWS::SNS::Topic"},  # Moto's CloudFormation makes no secrets; an ARN is enough here.
     },
+    "Outputs": {"WebhookUrl": {"Value": "https://api.example.com/webhooks"}},
 }
 AWS = {
     "AWS_ACCESS_KEY_ID": "operator",

@@ -72,11 +72,16 @@ class Credentials:
         self._take()
         return {"Authorization": self._tokens[self._current].authorization}
 
+    def budget_names(self) -> list[str]:
+        """The names of the budgets of the tokens there are now, as ``budgets`` is asked for them."""
+        return [self._budget_name(value) for value in self._authorizations(self._read().strip())]
+
     def _budget_of(self, authorization: str) -> Budget | None:
+        return None if self._budgets is None else self._budgets(self._budget_name(authorization))
+
+    def _budget_name(self, authorization: str) -> str:
         """Bitbucket counts by user or access token. A password is short enough to be guessed from its digest."""
-        if self._budgets is None:
-            return None
-        return self._budgets(digest(self._username or authorization))
+        return digest(self._username or authorization)
 
     def _take(self) -> None:
         """Turn to the first token that may send a request now, beginning with the one whose turn it is."""

@@ -21,7 +21,16 @@ NAMES = {
     ("integration", "config", "bitbucketworkspace"): "BITBUCKET_WORKSPACE",
     ("integration", "config", "bitbuckethosturl"): "BITBUCKET_URL",
     ("integration", "config", "bitbucketbaseurl"): "BITBUCKET_URL",
+    ("integration", "config", "bitbucketisversion8point7orolder"): "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER",
+    ("baseurl",): "BASE_URL",
+    ("liveevents", "baseurl"): "BASE_URL",
+    ("initializeportresources",): "INITIALIZE_PORT_RESOURCES",
+    ("sendrawdataexamples",): "SEND_RAW_DATA_EXAMPLES",
+    ("scheduledresyncinterval",): "SCHEDULED_RESYNC_INTERVAL",
 }
+_FLAGS = frozenset({"BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER", "INITIALIZE_PORT_RESOURCES", "SEND_RAW_DATA_EXAMPLES"})
+_TRUE, _FALSE = ("1", "on", "t", "y", "yes"), ("0", "off", "f", "n", "no")
+"""Other words for true and false that those integrations understand (Pydantic, "Booleans")."""
 _UNRESOLVED = re.compile(r"\$\([\w.]+\)")
 _CONFIG = ("integration", "config")
 CREDENTIALS = (
@@ -45,7 +54,7 @@ def translated(environment: Mapping[str, str]) -> dict[str, str]:
     if product:
         ours["BITBUCKET_PRODUCT"] = product
     ours.update(_credentials(config))
-    return ours
+    return {name: _flag(value) if name in _FLAGS else value for name, value in ours.items()}
 
 
 def _values(environment: Mapping[str, str]) -> Iterator[tuple[_Path, str]]:
@@ -76,6 +85,10 @@ def is_given(value: str) -> bool:
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", "")
+
+
+def _flag(text: str) -> str:
+    return "true" if text.lower() in _TRUE else "false" if text.lower() in _FALSE else text
 
 
 def _product(integration_type: str, config: Mapping[str, str]) -> str:

@@ -30,6 +30,25 @@ NAMES: Mapping[str, str] = {
 }
 """The settings and what they are; each has an option, ``--bitbucket-product`` and so on."""
 
+SETUP_NAMES: Mapping[str, str] = {
+    **NAMES,
+    "BITBUCKET_API": "none where nothing of ours may ask Bitbucket (webhook-only mode); else full",
+    "LIVE_EVENTS": "false makes no webhooks (true)",
+    "BASE_URL": "the public URL that Bitbucket sends webhooks to, without /webhooks",
+    "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER": "Data Center: true, false, or auto to ask the server (auto)",
+    "INITIALIZE_PORT_RESOURCES": "false makes no blueprints (true)",
+    "SEND_RAW_DATA_EXAMPLES": "false shows Port no examples of raw data (true)",
+    "MAPPING_SOURCE": "port: the integration's mapping in Port counts, package: the one that comes with this (port)",
+    "SCHEDULED_RESYNC_INTERVAL": "minutes between two resyncs, 0 for none (360)",
+}
+"""The settings of set-up."""
+PORT_NAMES: Mapping[str, str] = {
+    name: what
+    for name, what in NAMES.items()
+    if name not in ("BITBUCKET_USERNAME", "BITBUCKET_TOKEN", "MAPPING_PRESET", "MAPPING_FILE")
+}
+"""The settings of what only asks Port, as one of its integrations."""
+
 _CREDENTIALS = frozenset({"BITBUCKET_TOKEN", "BITBUCKET_USERNAME"})
 _NOT_NEEDED = {
     "BITBUCKET_API": "full",
@@ -75,22 +94,31 @@ def resolved(options: Mapping[str, str | None], environment: Mapping[str, str]) 
     return {**foreign, **ours, **given}
 
 
-def from_values(values: Mapping[str, str]) -> CommandSettings:
-    """Checked settings; raises SettingsError naming everything that is missing or wrong."""
-    needed = ("BITBUCKET_TOKEN", "PORT_CLIENT_SECRET")
-    problems = [f"{name} is not set: {NAMES[name]}" for name in needed if not values.get(name)]
+def from_values(values: Mapping[str, str], *, names: Mapping[str, str] = NAMES) -> CommandSettings:
+    """Checked settings; raises SettingsError naming everything that is missing or wrong.
+
+    Only ``names`` count: what else a pipeline calls BASE_URL, say, is its own affair. Without a name for Bitbucket's
+    token, Bitbucket is not asked.
+    """
+    known = {name: value for name, value in values.items() if name in names}
+    if "BITBUCKET_TOKEN" not in names:
+        known["BITBUCKET_API"] = "none"
+    needed: tuple[str, ...] = ("PORT_CLIENT_SECRET",)
+    if known.get("BITBUCKET_API", "").lower() != "none":
+        needed = ("BITBUCKET_TOKEN", *needed)
+    problems = [f"{name} is not set: {names[name]}" for name in needed if not known.get(name)]
     common: Settings | None = None
     try:
-        common = Settings.from_environment({**values, **_NOT_NEEDED})
+        common = Settings.from_environment({**_NOT_NEEDED, **known})
     except SettingsError as error:
         problems.append(str(error))
     if problems or common is None:
         raise SettingsError("; ".join(problems))
     return CommandSettings(
         common,
-        values["BITBUCKET_TOKEN"],
-        values["PORT_CLIENT_SECRET"],
-        values.get("MAPPING_FILE", ""),
+        known.get("BITBUCKET_TOKEN", ""),
+        known["PORT_CLIENT_SECRET"],
+        known.get("MAPPING_FILE", ""),
         verify=trusted(values),
     )
 

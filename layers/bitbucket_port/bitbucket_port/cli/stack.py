@@ -2,12 +2,13 @@
 
 For a runner inside the network of a Data Center that AWS cannot reach. Needed rights: ``cloudformation:DescribeStacks``
 and ``DescribeStackResources``, ``secretsmanager:GetSecretValue`` on the stack's secrets, and what the role of the
-function ResyncWorker may do with the ledger's table.
+function ResyncWorker may do with the ledger's table; ``cloudformation:ListStackResources`` to find the queues.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -35,17 +36,37 @@ _PARAMETERS = {
     "CaBundleSecretArn": "CA_BUNDLE_SECRET_ARN",
     "ScheduledResyncInterval": "SCHEDULED_RESYNC_INTERVAL",
     "ListInterval": "LIST_INTERVAL",
+    "PortPollInterval": "PORT_POLL_INTERVAL",
+    "LiveEvents": "LIVE_EVENTS",
+    "BaseUrl": "BASE_URL",
+    "BitbucketApi": "BITBUCKET_API",
+    "BitbucketIsVersion8Point7OrOlder": "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER",
+    "InitializePortResources": "INITIALIZE_PORT_RESOURCES",
+    "SendRawDataExamples": "SEND_RAW_DATA_EXAMPLES",
+    "MappingSource": "MAPPING_SOURCE",
 }
-_RESOURCES = {"Ledger": "LEDGER_TABLE", "ResyncJobsQueue": "RESYNC_JOBS_QUEUE_URL"}
+_RESOURCES = {
+    "Ledger": "LEDGER_TABLE",
+    "ResyncJobsQueue": "RESYNC_JOBS_QUEUE_URL",
+    "WebhookSecret": "WEBHOOK_SECRET_ARN",
+}
 _STORED_SECRETS = {
     "StoredBitbucketToken": "BITBUCKET_TOKEN_SECRET_ARN",
     "StoredPortClientSecret": "PORT_CLIENT_SECRET_SECRET_ARN",
 }
 
 
-def environment_of(name: str) -> dict[str, str]:
-    """The variables that a function of this stack would have; raises SettingsError when AWS does not tell."""
-    try:
+_ANY_EVENT = "/webhooks"
+_QUEUE = "AWS::SQS::Queue"
+
+
+def environment_of(name: str, *, as_deployed: bool = False) -> dict[str, str]:
+    """The variables that a function of this stack would have; raises SettingsError when AWS does not tell.
+
+    Unless ``as_deployed``, Bitbucket may be asked even where the stack itself may not: for a process that runs where it
+    can be reached.
+    """
+    with _told_of(name):
         client: Any = boto3.client("cloudformation")
         stack = client.describe_stacks(StackName=name)["Stacks"][0]
         given = {one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])}
@@ -55,10 +76,36 @@ def environment_of(name: str) -> dict[str, str]:
             wanted |= _STORED_SECRETS
         for logical_id, variable in wanted.items():
             found[variable] = _physical(client, name, logical_id)
+    if "BASE_URL" not in found:
+        found["BASE_URL"] = _api_url(stack)
+    found["STACK_ID"] = str(stack["StackId"]).split("/")[2]
+    return found if as_deployed else {**found, "BITBUCKET_API": "full"}
+
+
+def queues_of(name: str) -> dict[str, str]:
+    """Logical id → URL of every queue of a stack; raises SettingsError when AWS does not tell."""
+    with _told_of(name):
+        pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+        resources = [one for page in pages for one in page["StackResourceSummaries"]]
+    return {
+        str(one["LogicalResourceId"]): str(one["PhysicalResourceId"])
+        for one in resources
+        if one["ResourceType"] == _QUEUE
+    }
+
+
+def _api_url(stack: Any) -> str:
+    """The URL of the stack's API, as its outputs tell it; empty for one that has none."""
+    outputs = {one["OutputKey"]: str(one.get("OutputValue", "")) for one in stack.get("Outputs", [])}
+    return outputs.get("WebhookUrl", "").removesuffix(_ANY_EVENT)
+
+
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    try:
+        yield
     except (BotoCoreError, ClientError) as error:
         raise SettingsError(f"the stack {name!r} cannot be read: {_told(error)}") from error
-    # This process asks Bitbucket even where the stack itself may not: that is what it is for.
-    return {**found, "BITBUCKET_API": "full"}
 
 
 def _physical(client: Any, stack: str, logical_id: str) -> str:

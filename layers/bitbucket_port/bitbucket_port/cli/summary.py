@@ -43,14 +43,14 @@ def show(console: Console, result: Result, *, dry_run: bool) -> None:
     """The whole summary."""
     report = result.report
     if report.get("kinds"):
-        console.print(_kinds(report["kinds"], dry_run=dry_run))
+        console.print(kinds_table(report["kinds"], dry_run=dry_run))
     blueprints = {name: counts for name, counts in report.get("blueprints", {}).items() if any(counts.values())}
     if blueprints:
         console.print(_blueprints(blueprints))
     if dry_run:
         _show_changes(console, result)
     _show_unclaimed(console, result)
-    _show_failures(console, report)
+    show_failures(console, report)
     for note in report.get("notes", []):
         console.print(Text(f"note: {note}"), soft_wrap=True)
     if report.get("deletable") and not dry_run:
@@ -64,7 +64,8 @@ def show(console: Console, result: Result, *, dry_run: bool) -> None:
     _show_end(console, result, dry_run=dry_run)
 
 
-def _kinds(kinds: Mapping[str, Mapping[str, int]], *, dry_run: bool) -> Table:
+def kinds_table(kinds: Mapping[str, Mapping[str, int]], *, dry_run: bool) -> Table:
+    """What a report (``resync.report``) counts of each kind."""
     shown = [name for name in _COLUMNS if name not in _OPTIONAL or any(counts.get(name) for counts in kinds.values())]
     table = Table("kind", title_justify="left")
     for name in shown:
@@ -107,7 +108,8 @@ def _show_unclaimed(console: Console, result: Result) -> None:
             console.print(Text(f"? {blueprint}: {count - len(names):,} more"))
 
 
-def _show_failures(console: Console, report: JsonObject) -> None:
+def show_failures(console: Console, report: JsonObject) -> None:
+    """What failed in a run, the first few in full."""
     for failure in report.get("failures", []):
         line = f" {failure['kind']} {failure['what']}: {failure['reason']}"
         console.print(Text.assemble(("failed", "red"), line), soft_wrap=True)

@@ -1,0 +1,94 @@
+"""``bitbucket-port uninstall``: removes from Port what deleting a stack leaves there."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from bitbucket_port.cli.findings import exit_status, show
+from bitbucket_port.cli.options import Commands, add_settings, given
+from bitbucket_port.cli.settings import PORT_NAMES, CommandSettings, from_values, resolved
+from bitbucket_port.errors import SettingsError
+from bitbucket_port.setup.findings import Finding
+
+PATIENCE_SECONDS = 3600.0
+
+_ABOUT = """\
+Removes what is left in Port after a stack was deleted: with --entities the entities that Port shows as written by this
+integration, with --integration the integration itself. Blueprints stay, and so does what anybody else wrote. Without
+--yes it only says what there is and removes nothing.
+
+Delete the stack first: what it still knows it would write again.
+
+exit status: 0 done (or, without --yes, said), 1 something could not be removed, 2 failed
+"""
+
+
+class Uninstall(Protocol):
+    """What the command needs of ``setup.uninstall.Uninstall``."""
+
+    def look(self) -> list[Finding]:
+        """What there is to be removed; writes nothing."""
+
+    def remove(self, *, entities: bool, integration: bool) -> list[Finding]:
+        """Remove it."""
+
+
+def add_to(commands: Commands) -> None:
+    """The command's grammar."""
+    one = commands.add_parser(
+        "uninstall",
+        help="remove entities and integration from Port",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.set_defaults(command=Command)
+    one.add_argument("--entities", action="store_true", help="the entities that this integration wrote")
+    one.add_argument("--integration", action="store_true", help="the integration, with its mapping")
+    one.add_argument("--yes", action="store_true", help="really remove; without it nothing is removed")
+    one.add_argument("--verbose", action="store_true", help="show what goes wrong as it happens")
+    add_settings(one, PORT_NAMES)
+
+
+@dataclass
+class Command:
+    """One removal as the command line asks for it."""
+
+    options: argparse.Namespace
+    environment: dict[str, str]
+    output: Console
+    errors: Console
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def run(self) -> int:
+        """Say what there is, or remove it; returns the exit status. Raises SettingsError."""
+        options = self.options
+        if options.yes and not (options.entities or options.integration):
+            raise SettingsError("--yes needs to know what to remove: --entities, --integration or both")
+        settings = from_values(resolved(given(options, PORT_NAMES), self.environment), names=PORT_NAMES)
+        uninstall = uninstall_of(settings, writes=options.yes)
+        if options.yes:
+            findings = uninstall.remove(entities=options.entities, integration=options.integration)
+        else:
+            findings = uninstall.look()
+        show(self.output, findings)
+        if not options.yes:
+            self.output.print(Text(self._how()), soft_wrap=True)
+        return exit_status(findings)
+
+    def _how(self) -> str:
+        chosen = [name for name in ("entities", "integration") if getattr(self.options, name)]
+        names = " ".join(f"--{name}" for name in chosen or ("entities", "integration"))
+        return f"Nothing was removed. To remove: bitbucket-port uninstall {names} --yes"
+
+
+def uninstall_of(settings: CommandSettings, *, writes: bool) -> Uninstall:
+    """The means to remove; where it does not write, Port is only asked."""
+    from bitbucket_port.cli.without_stack import plain_port
+    from bitbucket_port.setup.uninstall import Uninstall as Removal
+
+    return Removal(plain_port(settings, writes=writes, seconds=PATIENCE_SECONDS))
