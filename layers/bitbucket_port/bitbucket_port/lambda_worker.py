@@ -6,6 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 from bitbucket_port.catalog.held import Timing
+from bitbucket_port.hooks.assembly import webhooks_of
 from bitbucket_port.lambda_process import notes, runtime
 from bitbucket_port.lambda_queue import handle_messages, logger, receives_of
 from bitbucket_port.objects import JsonObject
@@ -13,7 +14,7 @@ from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
 from bitbucket_port.resync.assembly import Parts, run_worker
 from bitbucket_port.resync.children import ChildrenWorker
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
-from bitbucket_port.resync.jobs import parse
+from bitbucket_port.resync.jobs import HookJob, StackJob, parse_any
 from bitbucket_port.resync.store import Run, Status
 from bitbucket_port.resync.worker import ChildrenOnly, JobsWorker
 
@@ -97,8 +98,12 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
 
 
 def _work(receives: int, message: str) -> None:
+    job = parse_any(message)
     # What a live event ordered is live work: it belongs to no run, and may use what a run leaves.
-    runtime().leaves_reserve = bool(parse(message).run)
+    runtime().leaves_reserve = bool(job.run) or isinstance(job, StackJob)
+    if isinstance(job, HookJob):
+        webhooks_of(runtime()).look_after(job, receives=receives)
+        return
     worker().handle(message, receives)
 
 

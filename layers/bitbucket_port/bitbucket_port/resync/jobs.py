@@ -10,6 +10,7 @@ from typing import Literal, cast, get_args
 
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.errors import PermanentError, TransientError
+from bitbucket_port.hooks.subject import Subject
 from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, SourceKey
 from bitbucket_port.resync.store import Candidate, Phase, Reason
 
@@ -312,9 +313,57 @@ class UnclaimedJob:
         return cls(str(body["run"]), str(body["blueprint"]), int(body["part"]), tuple(map(str, body["identifiers"])))
 
 
+@dataclass(frozen=True, slots=True)
+class HookJob:
+    """Look after webhooks in Bitbucket; belongs to no run.
+
+    Without ``subjects``: find out which need it, and order that. With them: make theirs right, or (``remove``) remove
+    ours. ``requested``: our clock when it was asked for; ``force``: look at those, too, that are not due for a check
+    since then. ``hop`` counts continuations.
+    """
+
+    requested: float
+    force: bool = False
+    subjects: tuple[Subject, ...] = ()
+    remove: bool = False
+    hop: int = 0
+
+    @property
+    def run(self) -> str:
+        """No run waits for it."""
+        return ""
+
+    def to_message(self) -> str:
+        """The job as the text of a queue message."""
+        return _message(
+            {
+                "job": "hooks",
+                "requested": self.requested,
+                "force": self.force,
+                "subjects": [subject.to_json() for subject in self.subjects],
+                "remove": self.remove,
+                "hop": self.hop,
+            }
+        )
+
+    @classmethod
+    def _from_json(cls, body: JsonObject) -> HookJob:
+        subjects = tuple(Subject.from_json(value) for value in body["subjects"])
+        return cls(float(body["requested"]), bool(body["force"]), subjects, bool(body["remove"]), int(body["hop"]))
+
+    def continued(self, subjects: tuple[Subject, ...]) -> HookJob:
+        """What is left for another turn; raises PermanentError when it went on too often."""
+        if self.hop >= MOST_HOPS:
+            raise PermanentError(f"looking after webhooks did not end in {MOST_HOPS} turns")
+        return replace(self, subjects=subjects, hop=self.hop + 1)
+
+
 RunJob = PhaseJob | ListJob | PortJob | HealJob | SweepJob | UnclaimedJob
 Job = ChildrenJob | RunJob
+StackJob = HookJob
+"""What is not about the catalog but about the stack itself, and belongs to no run."""
 
+_STACK_JOBS: dict[str, Callable[[JsonObject], StackJob]] = {"hooks": HookJob._from_json}
 _JOBS: dict[str, Callable[[JsonObject], Job]] = {
     "children": ChildrenJob._from_json,
     "phase": PhaseJob._from_json,
@@ -327,16 +376,24 @@ _JOBS: dict[str, Callable[[JsonObject], Job]] = {
 
 
 def parse(text: str) -> Job:
-    """The job in a message of the queue.
+    """The job about the catalog in a message of the queue.
 
     Raises TransientError for a message of a newer version (it waits for the newer code), PermanentError for anything
-    that is no job.
+    that is no such job.
     """
+    job = parse_any(text)
+    if isinstance(job, StackJob):
+        raise PermanentError(f"{type(job).__name__} is not a job about the catalog")
+    return job
+
+
+def parse_any(text: str) -> Job | StackJob:
+    """Whatever job is in a message of the queue; raises as ``parse`` does."""
     try:
         body = json.loads(text)
         if int(body["v"]) > MESSAGE_VERSION:
             raise TransientError(f"a job of version {body['v']} waits for a newer release", retry_after=600.0)
-        made = _JOBS.get(body["job"])
+        made = _JOBS.get(body["job"]) or _STACK_JOBS.get(body["job"])
         if made is None:
             raise PermanentError(f"{body['job']!r} is not a job")
         return made(body)

@@ -1,0 +1,1 @@
+"""Webhooks in Bitbucket: made, compared, put right and removed again."""
