@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from local.commands.settings import SECRET, SettingsError, product_of, real_serv
 from local.landscape import Landscape, PortTakenError
 from local.machine import Product
 from local.page import Page
+from local.page.stacks import described
 from local.resyncs import Timer
 from local.state import DEFAULT_FOLDER, State
 
@@ -50,7 +52,8 @@ def run(options: argparse.Namespace, console: Console, stopping: threading.Event
         exits.callback(landscape.stop)
         try:
             landscape.start(stopping)
-            page = Page(landscape.stacks, landscape.port, landscape.clock, landscape.resyncs)
+            told = partial(described, landscape.stacks, landscape.moto)
+            page = Page(landscape.stacks, landscape.port, landscape.clock, landscape.resyncs, told)
             exits.callback(page.stop)
             page_url = _start_page(page, options.page_port)
         except PortTakenError as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from local.page.feed import Feed
 from local.page.server import Server
 from local.page.view import View
-from local.page.watched import WatchedClock, WatchedPort, WatchedStack
+from local.page.watched import Json, WatchedClock, WatchedPort, WatchedStack
 from local.resyncs import Watched
 
 __all__ = ["Page"]
@@ -15,7 +15,7 @@ __all__ = ["Page"]
 
 class Page:
     """A page over running stacks. ``port`` is None where the catalog is in the real Port; ``resyncs`` are those of each
-    stack, to be watched and begun, or none at all.
+    stack, to be watched and begun, or none at all. ``machine`` tells programs where everything is (``page.stacks``).
     """
 
     def __init__(
@@ -24,14 +24,16 @@ class Page:
         port: WatchedPort | None,
         clock: WatchedClock,
         resyncs: Sequence[Watched] = (),
+        machine: Callable[[], Json] | None = None,
     ) -> None:
+        self._machine = machine
         self._view = View(stacks, port, clock, resyncs)
         self._feed = Feed(self._view.read)
         self._server: Server | None = None
 
     def start(self, port: int = 3001) -> str:
         """Serve on 127.0.0.1 (``port`` 0: any free one); returns the address. Raises OSError where it is taken."""
-        self._server = Server(port, self._feed, self._view.start_resync)
+        self._server = Server(port, self._feed, self._view.start_resync, self._machine)
         self._feed.start()
         return self._server.start()
 

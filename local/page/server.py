@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.page.feed import Feed
+from local.page.watched import Json
 from local.resyncs import RefusedError
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -44,16 +45,22 @@ _OWN_HOST = re.compile(r"(localhost|[\w-]+\.localhost|\d+\.\d+\.\d+\.\d+|\[[0-9a
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one feed on 127.0.0.1. ``start_resync`` takes a stack's name; it raises KeyError and RefusedError."""
+    """Serves one feed on 127.0.0.1. ``start_resync`` takes a stack's name; it raises KeyError and RefusedError.
+
+    ``machine`` tells programs what the stacks are and where their AWS is (``page.stacks``); None: nobody is told.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, port: int, feed: Feed, start_resync: Callable[[str], None]) -> None:
+    def __init__(
+        self, port: int, feed: Feed, start_resync: Callable[[str], None], machine: Callable[[], Json] | None
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.feed = feed
         self.start_resync = start_resync
+        self.machine = machine
         self.stopped = False
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -80,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(403, b"Open this page by the address that make run printed.\n", PLAIN)
         elif path == "/events":
             self._stream()
+        elif path == "/stacks.json" and self.server.machine is not None:
+            self._send(200, json.dumps(self.server.machine()).encode(), "application/json")
         elif path in FILES:
             name, kind = FILES[path]
             self._send(200, (STATIC / name).read_bytes(), kind)

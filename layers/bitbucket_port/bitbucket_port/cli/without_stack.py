@@ -61,6 +61,21 @@ class CommandRuntime:
         self._clock = clock
         self._deadline = Deadline.after(PATIENCE_SECONDS)
 
+    def follow_mapping(self) -> bool:
+        """The mapping is the file's or the preset's, for as long as the command lasts."""
+        return False
+
+    def access_tokens(self) -> int:
+        """How many credentials of Bitbucket there are, each with a limit of its own."""
+        if self.settings.bitbucket_username:
+            return 1
+        return sum(bool(part.strip()) for part in self._command.bitbucket_token.split(","))
+
+    @property
+    def trusted(self) -> bool | str:
+        """What ``requests`` verifies certificates against."""
+        return self._command.verify
+
     def begin(self, milliseconds_left: int) -> None:
         """Let no request outlive this time."""
         self._deadline = Deadline.after(milliseconds_left / 1000)
