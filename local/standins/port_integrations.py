@@ -41,7 +41,7 @@ class IntegrationApi(StandIn):
         self.examples: list[Examples] = []
         self._integrations: dict[str, Json] = {}
         self._resync_requests: dict[str, list[Json]] = {}
-        self._last_moment = 0.0
+        self._last_moment = 0  # milliseconds since the epoch
 
     def time(self) -> float:
         """Seconds since the epoch; for the stand-in to say."""
@@ -97,9 +97,9 @@ class IntegrationApi(StandIn):
 
     def _moment(self) -> str:
         """Now as text; later than any moment told before, so that what came later is seen to have."""
-        self._last_moment = max(self.time(), self._last_moment + 0.001)
-        moment = datetime.fromtimestamp(self._last_moment, UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+        self._last_moment = max(int(self.time() * 1000), self._last_moment + 1)
+        moment = datetime.fromtimestamp(self._last_moment // 1000, UTC)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self._last_moment % 1000:03}Z"
 
     def _register(self, identifier: str, given: Mapping[str, Any]) -> Json:
         now = self._moment()

@@ -5,51 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.bitbucket_server import BitbucketServerStandIn
 from local.standins.webhook import Webhook, deliver
+from tests.standins.receiver import Receiver
 
 SECRET = "a secret of this test"
-
-
-class Receiver(ThreadingHTTPServer):
-    """Remembers what arrives and answers with the statuses given, the last one again and again."""
-
-    def __init__(self) -> None:
-        self.arrived: list[tuple[str, dict[str, str], bytes]] = []
-        self.statuses = [202]
-        super().__init__(("127.0.0.1", 0), _Answering)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Answering(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.arrived.append((self.path, headers, body))
-        statuses = self.server.statuses
-        self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def cloud_push() -> Webhook:

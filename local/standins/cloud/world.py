@@ -224,9 +224,10 @@ class RepositoryWorld(RefWorld[User, Repository]):
 
     @locked
     def delete_repository(self, repository: RepositoryName, *, by: User | None = None) -> Events[Repository]:
-        """``repo:deleted``; its pull requests go without a word."""
+        """``repo:deleted``; its pull requests and webhooks go without a word."""
         removed, when = self.repository(repository), self.now()
         self.repositories.remove(removed)
+        self.hooks[:] = [hook for hook in self.hooks if hook.subject is not removed]
         removed.deleted = True
         payload = {"repository": self.write.repository_in_webhook(removed)}
         return self.announce(removed, when, self._event("repo:deleted", by, payload))

@@ -38,11 +38,12 @@ _ALWAYS = (
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """``8.19.3`` as numbers; what is behind them (``-rc1``) is left out. ValueError when there are none."""
+    """``8.19.3`` as at least three numbers; what is behind them (``-rc1``) is left out. ValueError without any."""
     found = re.match(r"\d+(\.\d+)*", version)
     if found is None:
         raise ValueError(f"{version!r} is no version")
-    return tuple(int(part) for part in found[0].split("."))
+    release = tuple(int(part) for part in found[0].split("."))
+    return release + (0,) * (3 - len(release))
 
 
 @dataclass(frozen=True, slots=True)

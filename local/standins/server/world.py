@@ -132,7 +132,9 @@ class RepositoryWorld(RefWorld[User, Repository]):
         """Remove a project with everything in it; no event. (The real server wants it emptied first.)"""
         removed = self.project(project)
         self.projects.remove(removed)
+        gone = [removed, *(one for one in self.repositories if one.project is removed)]
         self.repositories = [one for one in self.repositories if one.project is not removed]
+        self.hooks[:] = [hook for hook in self.hooks if hook.subject not in gone]
         return self.announce(removed, self.now())
 
     # Repositories.
@@ -206,9 +208,10 @@ class RepositoryWorld(RefWorld[User, Repository]):
 
     @locked
     def delete_repository(self, repository: RepositoryName) -> Events[Repository]:
-        """Remove a repository with its pull requests; no event."""
+        """Remove a repository with its pull requests and webhooks; no event."""
         removed = self.repository(repository)
         self.repositories.remove(removed)
+        self.hooks[:] = [hook for hook in self.hooks if hook.subject is not removed]
         return self.announce(removed, self.now())
 
     @locked
