@@ -149,6 +149,10 @@ class Stores(RuleBasedStateMachine):
     def put_report(self, run: str, name: str, report: JsonObject) -> None:
         self.both("put_report", run, name, report)
 
+    @rule(run=runs, name=names)
+    def claim(self, run: str, name: str) -> None:
+        self.both("claim", run, name)
+
     @rule(blueprint=names, number=st.integers(1, 3), identifiers=ids)
     def put_unclaimed(self, blueprint: str, number: int, identifiers: set[str]) -> None:
         self.both("put_unclaimed", blueprint, number, identifiers)

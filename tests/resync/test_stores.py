@@ -320,3 +320,8 @@ def test_what_is_unclaimed_is_no_part_of_any_run(store: RunStore) -> None:
     store.put_unclaimed("service", 1, ["a"])
     assert store.seen("run-1", "service") == Seen()
     assert list(store.reports("run-1")) == []
+
+
+def test_a_claim_is_won_once_in_each_run(store: RunStore) -> None:
+    assert [store.claim("run-1", name) for name in ("a#1", "a#1", "b", "a#1")] == [True, False, True, False]
+    assert store.claim("run-2", "a#1")

@@ -16,7 +16,7 @@ from bitbucket_port.port.strays import spared
 from bitbucket_port.reading import BitbucketReader
 from bitbucket_port.resync.children import ChildrenWorker
 from bitbucket_port.resync.leftovers import Leftovers
-from bitbucket_port.resync.listing import Listings
+from bitbucket_port.resync.listing import Listings, Show
 from bitbucket_port.resync.plan import Plan, plan
 from bitbucket_port.resync.portside import PortSide
 from bitbucket_port.resync.run import RunFollowers, SendJobs
@@ -32,6 +32,7 @@ class Parts:
 
     ``follows_up``: when a run ends, the one that was asked for meanwhile begins with a message sent the same way.
     ``compared``: the applier's writer compares with Port itself, so that nothing has to be compared afterwards.
+    ``show``: is shown what listings bring (``setup.examples``).
     """
 
     store: RunStore
@@ -49,6 +50,7 @@ class Parts:
     told: Told | None = None
     follows_up: bool = False
     compared: bool = False
+    show: Show | None = None
 
 
 def run_worker(parts: Parts) -> RunWorker:
@@ -82,6 +84,7 @@ def run_worker(parts: Parts) -> RunWorker:
             source=parts.source,
             time_left=parts.time_left,
             clock=parts.clock,
+            show=parts.show,
         ),
         port_side=PortSide(
             mapping=mapping,

@@ -275,6 +275,12 @@ class DynamoDBRunStore(Findings):
         """See RunStore."""
         return ((item["name"]["S"], value_of(item["report"])) for item in self._items.query(f"run#{run_id}#report"))
 
+    def claim(self, run_id: str, name: str) -> bool:
+        """See RunStore."""
+        item = self._items.item(f"run#{run_id}#claim", sort_name(name), {})
+        put = {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(PK)"}
+        return self._items.transact([{"Put": put}])
+
     # --- from run to run ---------------------------------------------------------------------------------------------
 
     def put_unclaimed(self, blueprint: str, number: int, identifiers: Collection[str]) -> None:

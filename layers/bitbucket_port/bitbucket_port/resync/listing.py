@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from bitbucket_port.bitbucket.client import START
 from bitbucket_port.errors import BitbucketPortError, NotFoundError, PermanentError, TransientError
-from bitbucket_port.objects import KINDS, Address, Kind, SourceKey
+from bitbucket_port.objects import KINDS, Address, JsonObject, Kind, SourceKey
 from bitbucket_port.resync.children import ListedPage
 from bitbucket_port.resync.jobs import ListJob
 from bitbucket_port.resync.plan import Plan
@@ -17,6 +17,8 @@ from bitbucket_port.resync.store import Candidate, Run, RunKind
 LONGEST_DELAY = 900
 """Seconds: the longest SQS delays a message."""
 SOON_SECONDS = 5
+Show = Callable[[Turn, Kind, Sequence[JsonObject]], None]
+"""Is shown the objects of each page that was brought into the catalog; raises nothing."""
 REMOVAL_SECONDS = 3600.0
 """How long whatever is gone is left to the job that removes it with what hangs below it."""
 PUT_AT_ONCE = 500
@@ -45,7 +47,9 @@ class Listings:
         source: Callable[[], str],
         time_left: Callable[[], bool],
         clock: Callable[[], float],
+        show: Show | None = None,
     ) -> None:
+        self._show = show
         self._plan = plan
         self._kinds = kinds
         self._bitbucket = bitbucket
@@ -142,6 +146,8 @@ class Listings:
         )
         if job.kind == "repository":
             self._order_pull_requests(page, ask, turn)
+        if self._show:
+            self._show(turn, job.kind, [entry.reading.object for entry in page.entries])
         failed = {key for key, _ in page.failed if key is not None}
         return {key.id for key in (*addresses, *failed)}
 

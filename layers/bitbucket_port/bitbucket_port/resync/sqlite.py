@@ -217,6 +217,12 @@ class SQLiteRunStore(Findings):
         """See RunStore."""
         return self._named(run_id, "report")
 
+    def claim(self, run_id: str, name: str) -> bool:
+        """See RunStore."""
+        statement = "INSERT INTO run_item (run, what, name, value) VALUES (?, 'claim', ?, '{}') ON CONFLICT DO NOTHING"
+        with self._database.step():
+            return bool(self._database.change(statement, run_id, name))
+
     # --- from run to run ---------------------------------------------------------------------------------------------
 
     def put_unclaimed(self, blueprint: str, number: int, identifiers: Collection[str]) -> None:

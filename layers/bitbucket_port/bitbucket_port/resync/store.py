@@ -206,6 +206,9 @@ class RunStore(Protocol):
     def reports(self, run_id: str) -> Iterator[tuple[str, JsonObject]]:
         """All parts of the report by name; a job's part bears the job's id."""
 
+    def claim(self, run_id: str, name: str) -> bool:
+        """Whether nobody asked for this name in this run before: true for exactly one of all who ever ask."""
+
     # --- from run to run
 
     def put_unclaimed(self, blueprint: str, number: int, identifiers: Collection[str]) -> None:

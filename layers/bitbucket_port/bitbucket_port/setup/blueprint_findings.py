@@ -42,14 +42,14 @@ def seen(work: Work, *, creates: bool) -> Finding:
     """How a blueprint stands that was only looked at; ``creates``: whether set-up would see to what is missing."""
     about = _about(work)
     if work.interrupted is not None:
-        return Finding(about, "warning", str(work.interrupted), _LATER)
+        return Finding(about, "warning", f"{work.interrupted}.", _LATER)
     if work.there is None and creates:
-        return Finding(about, "ok", "is not in Port yet: set-up creates it")
+        return Finding(about, "ok", "is not in Port yet: set-up creates it.")
     if work.there is None:
         fix = f"Create it in Port (Builder, Edit JSON), or set InitializePortResources: {_json(work.wanted)}"
-        return Finding(about, "warning", "is not in Port: nothing can be written to it", fix)
+        return Finding(about, "warning", "is not in Port: nothing can be written to it.", fix)
     if work.ours and creates and work.lack:
-        return Finding(about, "ok", f"lacks {_names(work)}: set-up adds that")
+        return Finding(about, "ok", f"lacks {_names(work)}: set-up adds that.")
     return _of_others(work) if work.lack else _settled(work)
 
 
@@ -62,9 +62,9 @@ def brought(work: Work) -> Finding:
         text = "; ".join([*done, *(str(error) for error in [*work.refused, work.interrupted] if error)])
         missing = work.there is None and work.interrupted is None
         fix = advice(problem) if work.interrupted else f"{advice(problem)} {_paste(work)}".strip()
-        return Finding(about, "failed" if missing else "warning", text, fix)
+        return Finding(about, "failed" if missing else "warning", f"{text}.", fix)
     if done:
-        return Finding(about, "changed", "; ".join(done))
+        return Finding(about, "changed", f"{'; '.join(done)}.")
     return _of_others(work) if work.lack else _settled(work)
 
 
@@ -72,15 +72,15 @@ def _settled(work: Work) -> Finding:
     different = clashes(work.wanted, work.there or {})
     if different:
         fix = "Change that in Port, or the mapping to match it."
-        return Finding(_about(work), "warning", f"{'; '.join(different)}: values that do not fit stay empty", fix)
-    return Finding(_about(work), "ok", "has all the mapping needs")
+        return Finding(_about(work), "warning", f"{'; '.join(different)}: values that do not fit stay empty.", fix)
+    return Finding(_about(work), "ok", "has all the mapping needs.")
 
 
 def _of_others(work: Work) -> Finding:
     different = clashes(work.wanted, work.there or {})
     why = "InitializePortResources is off, and it" if work.ours else "was not created by this stack and"
     text = f"{why} lacks {_names(work)}: that stays empty"
-    return Finding(_about(work), "warning", "; ".join([text, *different]), _paste(work))
+    return Finding(_about(work), "warning", f"{'; '.join([text, *different])}.", _paste(work))
 
 
 def _paste(work: Work) -> str:
@@ -91,12 +91,12 @@ def _paste(work: Work) -> str:
 
 def unused(identifier: str) -> Finding:
     """A blueprint of ours that nobody needs."""
-    return Finding(f"Blueprint {identifier}", "skipped", "is not in Port, and the mapping does not write to it")
+    return Finding(f"Blueprint {identifier}", "skipped", "is not in Port, and the mapping does not write to it.")
 
 
 def unknown(identifier: str) -> Finding:
     """A blueprint that the mapping names and nobody has."""
-    text = "the mapping writes to it, and it is not in Port: these entities cannot be written"
+    text = "the mapping writes to it, and it is not in Port: these entities cannot be written."
     return Finding(f"Blueprint {identifier}", "warning", text, "Create it in Port, or correct the mapping.")
 
 

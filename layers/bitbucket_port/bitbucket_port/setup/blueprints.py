@@ -107,7 +107,7 @@ class Blueprints:
         try:
             there = list_blueprints(self._port)
         except BitbucketPortError as error:
-            return [Finding("Blueprints", "warning", f"Port did not show its blueprints: {error}", advice(error))]
+            return [Finding("Blueprints", "warning", f"Port did not show its blueprints: {error}.", advice(error))]
         used = self._used()
         needed = _needed(self._wanted, used)
         works = [Work(one, there.get(str(one["identifier"]))) for one in self._wanted]
