@@ -67,10 +67,12 @@ class WebhooksPart(Protocol):
     """Webhooks in Bitbucket (``hooks.webhooks.Webhooks``)."""
 
     def plan(self, *, force: bool) -> list[Finding]:
-        """Order the jobs that look after the webhooks; ``force`` those checked lately, too."""
+        """Order the jobs that look after the webhooks (``force``: also those checked lately), or say why none are made
+        and how that is done by hand. Asks Bitbucket nothing.
+        """
 
-    def findings(self) -> list[Finding]:
-        """How they stand; writes nothing."""
+    def inspect(self) -> list[Finding]:
+        """How they stand; writes nothing. Asks Bitbucket."""
 
     def by_hand(self) -> list[Finding]:
         """What somebody has to do who makes them by hand."""
@@ -121,10 +123,10 @@ class SetUp:
             found += self._part("Permissions", self._checks.permissions)
             found += self._part("Estimate", self._checks.estimate)
         found += self._part("Reachability", self._checks.reachability)
-        if self._makes_webhooks and bitbucket.outcome == "ok":
-            found += self._part("Webhooks", self._webhooks.findings)
-        elif not self._makes_webhooks:
+        if not self._makes_webhooks:
             found += self._part("Webhooks", self._webhooks.by_hand)
+        elif bitbucket.outcome == "ok":
+            found += self._part("Webhooks", self._webhooks.inspect)
         return found
 
     def carry_out(self, occasion: Occasion) -> list[Finding]:
@@ -141,22 +143,14 @@ class SetUp:
         if not (occasion == "create" and worst(found) == "failed"):
             if port.outcome == "ok":
                 found += self._in_port(occasion)
-            found += self._in_bitbucket(occasion, reached=bitbucket.outcome == "ok")
+            found += self._in_bitbucket(occasion, bitbucket)
         self._keep(Report(occasion, self._clock(), tuple(found)))
         return found
 
     def remove(self) -> list[Finding]:
         """Remove our webhooks, and leave Port's data alone; nothing is set up any more. Never raises for an outage."""
-        found = [] if self._life is None else self._part("Set-up", self._ended)
-        if self._settings.webhook_only:
-            text = "Bitbucket is never asked (BitbucketApi: none), so none was made, and none is removed."
-            return [*found, Finding("Webhooks", "skipped", text)]
+        found = [] if self._life is None else self._part("Set-up", self._life.end)
         return found + self._part("Webhooks", lambda: self._webhooks.remove_all(self._time_left))
-
-    def _ended(self) -> list[Finding]:
-        if self._life is not None:
-            self._life.end()
-        return []
 
     @property
     def _makes_webhooks(self) -> bool:
@@ -174,26 +168,25 @@ class SetUp:
         found += self._part("Mapping", self._integration.take_mapping)
         return found
 
-    def _in_bitbucket(self, occasion: Occasion, *, reached: bool) -> list[Finding]:
+    def _in_bitbucket(self, occasion: Occasion, access: Finding) -> list[Finding]:
         found: list[Finding] = []
-        if reached:
+        if access.outcome == "ok":
             found += self._part("Permissions", self._checks.permissions)
         if occasion != "scheduled":
             found += self._part("Reachability", self._checks.reachability)
-        if not self._makes_webhooks:
-            found += self._part("Webhooks", self._webhooks.by_hand)
-        elif reached:
+        if access.outcome != "failed":
+            # Also when Bitbucket is down: the jobs wait until it is there again.
             found += self._part("Webhooks", lambda: self._webhooks.plan(force=occasion != "scheduled"))
-        if reached and occasion != "scheduled":
+        if access.outcome == "ok" and occasion != "scheduled":
             found += self._part("Estimate", self._checks.estimate)
         return found
 
-    def _part(self, about: str, part: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    def _part(self, about: str, part: Callable[[], Iterable[Finding] | None]) -> list[Finding]:
         """What a part finds. One that fails stops no other, and no part but the credentials is worth a rollback."""
         if not self._time_left():
             return [Finding(about, "skipped", "there was no time left for it.", _AGAIN)]
         try:
-            return [replace(one, outcome="warning") if one.outcome == "failed" else one for one in part()]
+            return [replace(one, outcome="warning") if one.outcome == "failed" else one for one in part() or ()]
         except BitbucketPortError as error:
             return [Finding(about, "warning", f"{error}.", _AGAIN)]
         except Exception as error:

@@ -40,10 +40,13 @@ _NEEDS: dict[Kind, Need] = {
     "pull-request": Need("pullrequest", ("read:pullrequest:bitbucket",), "pull requests cannot be read"),
     "user": Need("account", ("read:workspace:bitbucket",), "the workspace's members cannot be listed"),
 }
-WEBHOOKS = Need(
-    "webhook",
-    ("read:webhook:bitbucket", "write:webhook:bitbucket"),
-    "no webhook can be made, so that changes are seen at the next resync only",
+_WEBHOOKS = (
+    Need(
+        "webhook",
+        ("read:webhook:bitbucket", "write:webhook:bitbucket"),
+        "no webhook can be made, so that changes are seen at the next resync only",
+    ),
+    Need("webhook", ("delete:webhook:bitbucket",), "webhooks stay behind when the stack is deleted"),
 )
 
 
@@ -54,14 +57,16 @@ def scopes_finding(header: str | None, kinds: Collection[Kind], *, webhooks: boo
     has = _with_included({scope for scope in header.replace(",", " ").split() if scope})
     # Whose entities hang below repositories needs their list as well.
     wanted = {*kinds, *(["repository"] if "pull-request" in kinds else [])}
-    needs = [need for kind, need in _NEEDS.items() if kind in wanted] + ([WEBHOOKS] if webhooks else [])
+    needs = [need for kind, need in _NEEDS.items() if kind in wanted]
+    if webhooks:
+        needs += _WEBHOOKS if _is_of_api_token(has) else _WEBHOOKS[:1]
     missing = [need for need in needs if not _is_met(need, has)]
     if not missing:
         return Finding(ABOUT, "ok", f"the token has all it needs: {', '.join(_names(needs, has))}.")
     spelling = ", ".join(_names(missing, has))
     text = f"the token lacks {spelling}: {'; '.join(need.loses for need in missing)}."
     fix = f"Make a token that also has {spelling}, and put it into the secret of BitbucketToken."
-    if missing == [WEBHOOKS]:
+    if all(need in _WEBHOOKS for need in missing):
         fix += " Or make the webhooks by hand (docs/bitbucket-cloud.md)."
     return Finding(ABOUT, "warning", text, fix)
 
@@ -72,9 +77,13 @@ def _is_met(need: Need, has: Collection[str]) -> bool:
 
 def _names(needs: Collection[Need], has: Collection[str]) -> list[str]:
     """In the spelling that this token uses."""
-    if any(scope.endswith(":bitbucket") for scope in has):
+    if _is_of_api_token(has):
         return [scope for need in needs for scope in need.newer]
     return [need.older for need in needs]
+
+
+def _is_of_api_token(scopes: Collection[str]) -> bool:
+    return any(scope.endswith(":bitbucket") for scope in scopes)
 
 
 def _with_included(scopes: set[str]) -> set[str]:
