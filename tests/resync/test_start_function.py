@@ -41,6 +41,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
             "PORT_CLIENT_SECRET_SECRET_ARN": "arn:secret",
             "LEDGER_TABLE": TABLE,
             "RESYNC_JOBS_QUEUE_URL": url,
+            "LIVE_EVENTS": "false",
+            "INITIALIZE_PORT_RESOURCES": "false",
+            "MAPPING_SOURCE": "package",
+            "PORT_POLL_INTERVAL": "0",
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bitbucket_port.catalog.outcome import Outcome
 from bitbucket_port.delivery_notes import DeliveryNotes
+from bitbucket_port.errors import TransientError
 from bitbucket_port.lambda_queue import handle_messages, logger
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.runtime import Runtime
@@ -17,10 +18,14 @@ from bitbucket_port.webhooks.delivery import Delivery
 @cache
 def runtime() -> Runtime:
     """One per execution environment. Raises SettingsError when the function's environment cannot work."""
-    made = Runtime()
-    for problem in made.engine.mapping.problems:
-        logger.error("mapping: %s", problem)
-    return made
+    return Runtime()
+
+
+def follow_mapping(made: Runtime) -> None:
+    """Use the mapping that is active now, and log what is wrong with it. Raises TransientError."""
+    if made.follow_mapping():
+        for problem in made.engine.mapping.problems:
+            logger.error("mapping: %s", problem)
 
 
 @cache
@@ -31,7 +36,10 @@ def notes() -> DeliveryNotes:
 
 
 if "LEDGER_TABLE" in os.environ:
-    runtime()  # While the function initialises it has a full processor.
+    try:
+        follow_mapping(runtime())  # While the function initialises it has a full processor.
+    except TransientError as error:
+        logger.warning("the mapping is read with the first message: %s", error)
 
 
 def handle(event: JsonObject, context: Any) -> JsonObject:
@@ -42,6 +50,7 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
     def apply(body: str) -> None:
         # Not removed at the end: a failure is logged by whoever called this, and belongs to the same delivery.
         logger.remove_keys(["delivery_id", "event_key"])
+        follow_mapping(made)
         delivery = Delivery.from_message(body)
         logger.append_keys(delivery_id=delivery.id, event_key=delivery.event_key)
         for outcome in made.live.handle(delivery):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from bitbucket_port.catalog.held import Timing
+from bitbucket_port.errors import BitbucketPortError
 from bitbucket_port.hooks.assembly import webhooks_of
-from bitbucket_port.lambda_process import notes, runtime
+from bitbucket_port.lambda_process import follow_mapping, notes, runtime
 from bitbucket_port.lambda_queue import handle_messages, logger, receives_of
+from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
 from bitbucket_port.resync.assembly import Parts, run_worker
 from bitbucket_port.resync.children import ChildrenWorker
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
-from bitbucket_port.resync.jobs import HookJob, StackJob, parse_any
+from bitbucket_port.resync.jobs import HookJob, SetUpJob, StackJob, parse_any
+from bitbucket_port.resync.own_writes import Write
+from bitbucket_port.resync.poll import poll_of
 from bitbucket_port.resync.store import Run, Status
 from bitbucket_port.resync.worker import ChildrenOnly, JobsWorker
+from bitbucket_port.setup.assembly import set_up_of
 
 LEASE_SECONDS = 330.0
 SHARE_OF_TIME = 0.8
@@ -30,20 +36,36 @@ class PortIsTold:
         made = runtime()
         minutes = made.settings.scheduled_resync_interval
         if run.kind == "full":
-            tell_began(made.port, at=run.started, next_at=_next(run, minutes), interval_minutes=int(minutes))
+            began = partial(
+                tell_began, made.port, at=run.started, next_at=_next(run, minutes), interval_minutes=int(minutes)
+            )
+            self._tell("resync began", began)
 
     def ended(self, run: Run, status: Status, report: JsonObject) -> None:
         """See ``worker.Told``."""
         made = runtime()
         minutes = made.settings.scheduled_resync_interval
         if run.kind == "full":
-            tell_ended(
+            ended = partial(
+                tell_ended,
                 made.port,
                 _ENDED[status],
                 at=float(report["ended"]),
                 next_at=_next(run, minutes),
                 interval_minutes=int(minutes),
             )
+            self._tell("resync ended", ended)
+
+    def _tell(self, write: Write, tell: Callable[[], bool]) -> None:
+        """Where the tick looks for requested resyncs, Port is told only when that can be told from such a request."""
+        made = runtime()
+        if not made.settings.port_poll_interval:
+            tell()
+            return
+        try:
+            poll_of(made).write(write, tell)
+        except BitbucketPortError as error:
+            logger.warning("Port was not told that the %s: %s", write, error)
 
 
 _ENDED: dict[Status, Ended] = {
@@ -55,9 +77,13 @@ _ENDED: dict[Status, Ended] = {
 }
 
 
-@cache
 def worker() -> JobsWorker:
-    """One per execution environment. Making it may read a secret; the first message waits when that fails."""
+    """One per execution environment and mapping. Making it may read a secret; the message waits when that fails."""
+    return _worker_with(runtime().engine)
+
+
+@lru_cache(maxsize=1)
+def _worker_with(engine: MappingEngine) -> JobsWorker:
     made = runtime()
     timing = Timing(lease=LEASE_SECONDS)
     if made.reader is None:
@@ -68,7 +94,7 @@ def worker() -> JobsWorker:
         Parts(
             store=DynamoDBRunStore(made.dynamodb, made.settings.ledger_table),
             ledger=made.ledger,
-            engine=made.engine,
+            engine=engine,
             bitbucket=made.reader,
             port=made.port,
             applier=lambda followers: made.applier(timing, followers),
@@ -99,12 +125,23 @@ def handle(event: JsonObject, context: Any) -> JsonObject:
 
 def _work(receives: int, message: str) -> None:
     job = parse_any(message)
+    follow_mapping(runtime())
     # What a live event ordered is live work: it belongs to no run, and may use what a run leaves.
     runtime().leaves_reserve = bool(job.run) or isinstance(job, StackJob)
     if isinstance(job, HookJob):
         webhooks_of(runtime()).look_after(job, receives=receives)
         return
+    if isinstance(job, SetUpJob):
+        _set_up()
+        return
     worker().handle(message, receives)
+
+
+def _set_up() -> None:
+    """What fails is in set-up's report, and tried again with the next run."""
+    for finding in set_up_of(runtime()).carry_out("scheduled"):
+        log = logger.warning if finding.outcome in ("warning", "failed") else logger.info
+        log("set-up: %s", finding)
 
 
 def _next(run: Run, minutes: float) -> float | None:

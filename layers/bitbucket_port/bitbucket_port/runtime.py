@@ -27,6 +27,7 @@ from bitbucket_port.catalog.settle import WriteOptions
 from bitbucket_port.errors import TransientError
 from bitbucket_port.http import Deadline
 from bitbucket_port.live import LiveEvents, SourceName
+from bitbucket_port.mapping.active import Active, ActiveMapping
 from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.mapping.parse import parse
 from bitbucket_port.mapping.shipped import load
@@ -60,9 +61,9 @@ class Runtime:
         self.dynamodb = boto3.client("dynamodb", config=_CONFIG)
         self.ledger = DynamoDBLedger(self.dynamodb, self.settings.ledger_table)
         self._secrets = SecretReader(boto3.client("secretsmanager", config=_CONFIG))
-        product, preset = self.settings.product, self.settings.mapping_preset
-        mapping = parse(load(product, preset), product=product, file=f"mappings/{product}/{preset}.yaml")
-        self.engine = MappingEngine(mapping, now=time.time)
+        self._active = ActiveMapping(self.ledger)
+        self._engine: MappingEngine | None = None
+        self._followed = ""
         self.leaves_reserve = False
         self._deadline = Deadline.after(_NO_TIME)
 
@@ -78,6 +79,40 @@ class Runtime:
     def time_left(self) -> bool:
         """Whether there is enough time to begin something more."""
         return self._deadline.left() > 0
+
+    # --- the mapping -------------------------------------------------------------------------------------------------
+
+    @property
+    def engine(self) -> MappingEngine:
+        """The mapping in use, ready to run. Raises TransientError while it was never read and cannot be."""
+        return self._use(self._which_mapping()) if self._engine is None else self._engine
+
+    def follow_mapping(self) -> bool:
+        """Use the mapping that is active now; returns whether it is another one than before.
+
+        One small read of the ledger, none where the packaged mapping counts. What was made of another mapping is made
+        anew. Raises TransientError when the ledger cannot be reached: that never means that no mapping is active.
+        """
+        active = self._which_mapping()
+        if self._engine is not None and active.hash == self._followed:
+            return False
+        self._use(active)
+        return True
+
+    def _which_mapping(self) -> Active:
+        return self._active.which() if self.settings.mapping_source == "port" else Active()
+
+    def _use(self, active: Active) -> MappingEngine:
+        product, preset = self.settings.product, self.settings.mapping_preset
+        if active.hash:
+            document, file = self._active.document(active), "the active mapping"
+        else:
+            document, file = load(product, preset), f"mappings/{product}/{preset}.yaml"
+        self._engine = MappingEngine(parse(document, product=product, file=file), now=time.time)
+        self._followed = active.hash
+        for made_of_it in ("live", "reader"):
+            self.__dict__.pop(made_of_it, None)
+        return self._engine
 
     @cached_property
     def live(self) -> LiveEvents:

@@ -15,6 +15,8 @@ from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, 
 from bitbucket_port.resync.store import Candidate, Phase, Reason
 
 MESSAGE_VERSION = 1
+STACK_JOBS_VERSION = 2
+"""That of jobs about the stack itself: a release that has no such jobs leaves them in the queue."""
 MOST_HOPS = 200
 """Continuations of one job: Lambda's own bound on chains is switched off for the worker, so we have one."""
 LONGEST_LISTING_HOPS = 5000
@@ -343,7 +345,8 @@ class HookJob:
                 "subjects": [subject.to_json() for subject in self.subjects],
                 "remove": self.remove,
                 "hop": self.hop,
-            }
+            },
+            version=STACK_JOBS_VERSION,
         )
 
     @classmethod
@@ -358,12 +361,38 @@ class HookJob:
         return replace(self, subjects=subjects, hop=self.hop + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class SetUpJob:
+    """Look at everything that set-up looks after, and mend it; belongs to no run.
+
+    ``requested``: our clock when it was asked for.
+    """
+
+    requested: float
+
+    @property
+    def run(self) -> str:
+        """No run waits for it."""
+        return ""
+
+    def to_message(self) -> str:
+        """The job as the text of a queue message."""
+        return _message({"job": "set-up", "requested": self.requested}, version=STACK_JOBS_VERSION)
+
+    @classmethod
+    def _from_json(cls, body: JsonObject) -> SetUpJob:
+        return cls(float(body["requested"]))
+
+
 RunJob = PhaseJob | ListJob | PortJob | HealJob | SweepJob | UnclaimedJob
 Job = ChildrenJob | RunJob
-StackJob = HookJob
+StackJob = HookJob | SetUpJob
 """What is not about the catalog but about the stack itself, and belongs to no run."""
 
-_STACK_JOBS: dict[str, Callable[[JsonObject], StackJob]] = {"hooks": HookJob._from_json}
+_STACK_JOBS: dict[str, Callable[[JsonObject], StackJob]] = {
+    "hooks": HookJob._from_json,
+    "set-up": SetUpJob._from_json,
+}
 _JOBS: dict[str, Callable[[JsonObject], Job]] = {
     "children": ChildrenJob._from_json,
     "phase": PhaseJob._from_json,
@@ -391,7 +420,7 @@ def parse_any(text: str) -> Job | StackJob:
     """Whatever job is in a message of the queue; raises as ``parse`` does."""
     try:
         body = json.loads(text)
-        if int(body["v"]) > MESSAGE_VERSION:
+        if int(body["v"]) > (STACK_JOBS_VERSION if body["job"] in _STACK_JOBS else MESSAGE_VERSION):
             raise TransientError(f"a job of version {body['v']} waits for a newer release", retry_after=600.0)
         made = _JOBS.get(body["job"]) or _STACK_JOBS.get(body["job"])
         if made is None:
@@ -401,8 +430,8 @@ def parse_any(text: str) -> Job | StackJob:
         raise PermanentError(f"a message of the jobs queue is not a job: {type(error).__name__}") from error
 
 
-def _message(body: JsonObject) -> str:
-    return json.dumps({"v": MESSAGE_VERSION, **body}, ensure_ascii=True)
+def _message(body: JsonObject, *, version: int = 0) -> str:
+    return json.dumps({"v": version or MESSAGE_VERSION, **body}, ensure_ascii=True)
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,22 @@ some, too: each is remembered, and starts nothing. What they cover up is looked 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bitbucket_port.errors import BitbucketPortError
 from bitbucket_port.mapping.active import Active
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.port.integration import PortIntegration, Sign, epoch_of, sign_of
+from bitbucket_port.resync.dynamodb import DynamoDBRunStore
 from bitbucket_port.resync.own_writes import Notes, OwnWrites, Write
 from bitbucket_port.resync.store import Request, RunStore
 from bitbucket_port.setup.findings import Finding
-from bitbucket_port.setup.port_mapping import PortMapping
+from bitbucket_port.setup.port_mapping import PortMapping, port_mapping_of
+
+if TYPE_CHECKING:
+    from bitbucket_port.runtime import Runtime
 
 ABOUT = "Port's buttons"
 AGAIN_SECONDS = 24 * 3600.0
@@ -132,6 +137,19 @@ class Poll:
         if not sign.stamp or sign.told_by_resync_state or self._own.made(sign):
             return False
         return sign.at is None or sign.at > self._store.state().last_full
+
+
+def poll_of(runtime: Runtime) -> Poll:
+    """The look at Port for a function's stack."""
+    settings = runtime.settings
+    return Poll(
+        port=PortIntegration(runtime.port, settings.integration_identifier),
+        notes=runtime.ledger,
+        store=DynamoDBRunStore(runtime.dynamodb, settings.ledger_table),
+        mapping=port_mapping_of(runtime),
+        app_type=settings.integration_type,
+        clock=time.time,
+    )
 
 
 def belongs_to_another(integration: JsonObject, app_type: str) -> bool:

@@ -61,13 +61,23 @@ class Starter:
         kinds: frozenset[Kind],
         intervals: Intervals,
         clock: Callable[[], float],
+        follows_mapping: bool = False,
     ) -> None:
+        """``follows_mapping``: a mapping that was edited begins a run even where none is scheduled."""
         self._store = store
         self._send = send
         self._hash = mapping_hash
         self._kinds = kinds
         self._intervals = intervals
         self._clock = clock
+        self._follows_mapping = follows_mapping
+
+    def first(self) -> Tick:
+        """Begin the first run of a stack that was just deployed; nothing when there ever was one, or one goes on."""
+        state = self._store.state()
+        if state.run is not None or state.last_full:
+            return Tick("nothing")
+        return self.begin("full", "the first deployment", state)
 
     def tick(self) -> Tick:
         """Begin what is due, unless a run goes on."""
@@ -88,11 +98,15 @@ class Starter:
             return state.requested
         if self._intervals.full and _over(state.last_full, self._intervals.full, now):
             return Request("full", "interval", now)
-        if self._intervals.full and state.mapping_hash != self._hash:
+        if state.mapping_hash != self._hash and self._follows(state):
             return Request("full", "the mapping changed", now)
         if self._intervals.list and _over(max(state.last_list, state.last_full), self._intervals.list, now):
             return Request("list", "interval", now)
         return None
+
+    def _follows(self, state: State) -> bool:
+        """Whether another mapping is a reason for a run; where none is scheduled, only if there was one before."""
+        return bool(self._intervals.full or (self._follows_mapping and state.number))
 
     def begin(self, kind: RunKind, reason: str, state: State, *, kinds: frozenset[Kind] | None = None) -> Tick:
         """Begin a run and send its first job; ``kinds`` leaves out the others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bitbucket_port import __version__
 from bitbucket_port.errors import PermanentError
@@ -11,9 +11,12 @@ from bitbucket_port.mapping.shipped import load
 from bitbucket_port.objects import JsonObject, Product
 from bitbucket_port.port.integration import PortIntegration, Sign
 from bitbucket_port.resync.own_writes import Write
-from bitbucket_port.resync.poll import belongs_to_another
+from bitbucket_port.resync.poll import belongs_to_another, poll_of
 from bitbucket_port.setup.findings import Finding
-from bitbucket_port.setup.port_mapping import PortMapping, look
+from bitbucket_port.setup.port_mapping import PortMapping, look, port_mapping_of
+
+if TYPE_CHECKING:
+    from bitbucket_port.runtime import Runtime
 
 ABOUT = "Integration"
 MAPPING = "Mapping"
@@ -138,3 +141,16 @@ class Integration:
     def _foreign(self, found: JsonObject) -> Finding:
         text = f"{self._port.identifier!r} is an integration of the type {found.get('installationAppType')!r} in Port."
         return Finding(ABOUT, "warning", text, "Set IntegrationIdentifier to a name that nothing else uses.")
+
+
+def integration_of(runtime: Runtime) -> Integration:
+    """The part of set-up about the integration and its mapping, for a function's stack."""
+    settings = runtime.settings
+    return Integration(
+        PortIntegration(runtime.port, settings.integration_identifier),
+        product=settings.product,
+        preset=settings.mapping_preset,
+        source=settings.mapping_source,
+        requests=poll_of(runtime),
+        mapping=port_mapping_of(runtime),
+    )

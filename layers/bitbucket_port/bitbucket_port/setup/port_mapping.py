@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bitbucket_port.mapping.active import Active, ActiveMapping
 from bitbucket_port.mapping.last_good import Merged, merged
@@ -12,6 +12,9 @@ from bitbucket_port.mapping.parse import parse
 from bitbucket_port.mapping.shipped import load
 from bitbucket_port.objects import JsonObject, Product, digest
 from bitbucket_port.setup.findings import Finding
+
+if TYPE_CHECKING:
+    from bitbucket_port.runtime import Runtime
 
 ABOUT = "Mapping"
 FILE = "the mapping in Port"
@@ -72,6 +75,14 @@ class PortMapping:
     def _nothing(self) -> Finding:
         text = "Port holds no mapping for this integration: the last one stays in use, or the packaged one."
         return Finding(ABOUT, "warning", text, "The next set-up puts the packaged one there; edit it on that page.")
+
+
+def port_mapping_of(runtime: Runtime) -> PortMapping | None:
+    """That of a function's stack; None where the packaged mapping counts."""
+    settings = runtime.settings
+    if settings.mapping_source != "port":
+        return None
+    return PortMapping(ActiveMapping(runtime.ledger), product=settings.product, preset=settings.mapping_preset)
 
 
 def look(config: Any, *, product: Product) -> list[Finding]:
