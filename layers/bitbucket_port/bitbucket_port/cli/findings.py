@@ -29,10 +29,10 @@ def show(console: Console, findings: Sequence[Finding]) -> None:
     table = Table("about", "outcome", "what was found, and what to do", box=box.SIMPLE_HEAD, pad_edge=False)
     below: list[tuple[int, Finding]] = []
     for finding in findings:
-        table.add_row(finding.about, Text(finding.outcome, _COLOURS[finding.outcome]), _cell(finding, below))
+        table.add_row(_capital(finding.about), Text(finding.outcome, _COLOURS[finding.outcome]), _cell(finding, below))
     console.print(table)
     for number, finding in below:
-        console.print(Text(f"({number}) {finding.about}"), soft_wrap=True)
+        console.print(Text(f"({number}) {_capital(finding.about)}"), soft_wrap=True)
         console.print(Text(finding.fix), soft_wrap=True)
         console.print()
 
@@ -52,6 +52,10 @@ def count(findings: Iterable[Finding]) -> str:
         *([f"{failed} failed"] if failed else []),
     ]
     return ", ".join(parts)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _cell(finding: Finding, below: list[tuple[int, Finding]]) -> Text:

@@ -22,6 +22,8 @@ NAMES = {
     ("integration", "config", "bitbuckethosturl"): "BITBUCKET_URL",
     ("integration", "config", "bitbucketbaseurl"): "BITBUCKET_URL",
     ("integration", "config", "bitbucketisversion8point7orolder"): "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER",
+    ("integration", "config", "webhooksecret"): "WEBHOOK_SECRET",
+    ("integration", "config", "bitbucketwebhooksecret"): "WEBHOOK_SECRET",
     ("baseurl",): "BASE_URL",
     ("liveevents", "baseurl"): "BASE_URL",
     ("initializeportresources",): "INITIALIZE_PORT_RESOURCES",

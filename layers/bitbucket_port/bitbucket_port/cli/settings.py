@@ -35,6 +35,7 @@ SETUP_NAMES: Mapping[str, str] = {
     "BITBUCKET_API": "none where nothing of ours may ask Bitbucket (webhook-only mode); else full",
     "LIVE_EVENTS": "false makes no webhooks (true)",
     "BASE_URL": "the public URL that Bitbucket sends webhooks to, without /webhooks",
+    "WEBHOOK_SECRET": "what those webhooks are signed with",
     "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER": "Data Center: true, false, or auto to ask the server (auto)",
     "INITIALIZE_PORT_RESOURCES": "false makes no blueprints (true)",
     "SEND_RAW_DATA_EXAMPLES": "false shows Port no examples of raw data (true)",
@@ -70,6 +71,7 @@ class CommandSettings:
     bitbucket_token: str = field(repr=False)
     port_client_secret: str = field(repr=False)
     mapping_file: str = ""
+    webhook_secret: str = field(default="", repr=False)
     verify: bool | str = True
 
     def mapping(self) -> PortMapping:
@@ -119,6 +121,7 @@ def from_values(values: Mapping[str, str], *, names: Mapping[str, str] = NAMES) 
         known.get("BITBUCKET_TOKEN", ""),
         known["PORT_CLIENT_SECRET"],
         known.get("MAPPING_FILE", ""),
+        known.get("WEBHOOK_SECRET", ""),
         verify=trusted(values),
     )
 

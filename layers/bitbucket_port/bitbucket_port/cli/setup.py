@@ -6,8 +6,8 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, cast
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.text import Text
@@ -23,8 +23,8 @@ MILLISECONDS = 900_000
 
 _ABOUT = """\
 Makes what a resync and live events need: the blueprints in Port that are missing, the integration with its mapping,
-and, for a stack (--stack), the webhooks in Bitbucket. A stack does the same by itself when it is deployed and with
-each scheduled resync. It may be repeated: what is right already is left as it is.
+and the webhooks in Bitbucket of a stack (--stack), or of whoever listens at BASE_URL. A stack does the same by itself
+when it is deployed and with each scheduled resync. It may be repeated: what is right already is left as it is.
 
 With --check nothing is written anywhere. It says how everything stands and what to do, and needs no AWS.
 
@@ -99,14 +99,12 @@ class Command:
 def set_up_without_stack(
     settings: CommandSettings, *, writes: bool, clock: Callable[[], float] = time.time
 ) -> Iterator[SetUp]:
-    """Set-up with nothing but settings; where it ``writes`` it makes no webhooks, since no stack would take them in."""
+    """Set-up with nothing but settings; webhooks are its business only where BASE_URL says who takes them in."""
+    from bitbucket_port.cli.assembly import set_up_of
     from bitbucket_port.cli.without_stack import command_runtime
-    from bitbucket_port.setup.assembly import set_up_of
 
-    if writes:
-        settings = replace(settings, common=replace(settings.common, base_url=""))
     with command_runtime(settings, writes=writes, clock=clock) as runtime:
-        yield set_up_of(cast("Any", runtime))
+        yield set_up_of(runtime, settings.webhook_secret)
 
 
 def set_up_of_stack(name: str, environment: dict[str, str]) -> SetUp:

@@ -22,7 +22,8 @@ Removes what is left in Port after a stack was deleted: with --entities the enti
 integration, with --integration the integration itself. Blueprints stay, and so does what anybody else wrote. Without
 --yes it only says what there is and removes nothing.
 
-Delete the stack first: what it still knows it would write again.
+Delete the stack first: one that goes on writes everything again. Only its ledger knows which entities were there
+before it; where that matters, run this with --stack NAME, and delete the stack right after it.
 
 exit status: 0 done (or, without --yes, said), 1 something could not be removed, 2 failed
 """
@@ -50,6 +51,9 @@ def add_to(commands: Commands) -> None:
     one.add_argument("--entities", action="store_true", help="the entities that this integration wrote")
     one.add_argument("--integration", action="store_true", help="the integration, with its mapping")
     one.add_argument("--yes", action="store_true", help="really remove; without it nothing is removed")
+    one.add_argument(
+        "--stack", metavar="NAME", help="with the settings, secrets and ledger of this stack in AWS, while it is there"
+    )
     one.add_argument("--verbose", action="store_true", help="show what goes wrong as it happens")
     add_settings(one, PORT_NAMES)
 
@@ -69,8 +73,7 @@ class Command:
         options = self.options
         if options.yes and not (options.entities or options.integration):
             raise SettingsError("--yes needs to know what to remove: --entities, --integration or both")
-        settings = from_values(resolved(given(options, PORT_NAMES), self.environment), names=PORT_NAMES)
-        uninstall = uninstall_of(settings, writes=options.yes)
+        uninstall = self._uninstall()
         if options.yes:
             findings = uninstall.remove(entities=options.entities, integration=options.integration)
         else:
@@ -80,15 +83,37 @@ class Command:
             self.output.print(Text(self._how()), soft_wrap=True)
         return exit_status(findings)
 
+    def _uninstall(self) -> Uninstall:
+        options = self.options
+        if options.stack:
+            return uninstall_of_stack(options.stack, self.environment)
+        settings = from_values(resolved(given(options, PORT_NAMES), self.environment), names=PORT_NAMES)
+        return uninstall_of(settings, writes=options.yes)
+
     def _how(self) -> str:
         chosen = [name for name in ("entities", "integration") if getattr(self.options, name)]
         names = " ".join(f"--{name}" for name in chosen or ("entities", "integration"))
-        return f"Nothing was removed. To remove: bitbucket-port uninstall {names} --yes"
+        of_stack = f" --stack {self.options.stack}" if self.options.stack else ""
+        return f"Nothing was removed. To remove: bitbucket-port uninstall{of_stack} {names} --yes"
 
 
 def uninstall_of(settings: CommandSettings, *, writes: bool) -> Uninstall:
-    """The means to remove; where it does not write, Port is only asked."""
+    """The means to remove what Port shows as this integration's; where it does not write, Port is only asked."""
     from bitbucket_port.cli.without_stack import plain_port
     from bitbucket_port.setup.uninstall import Uninstall as Removal
 
-    return Removal(plain_port(settings, writes=writes, seconds=PATIENCE_SECONDS))
+    common = settings.common
+    port = plain_port(settings, writes=writes, seconds=PATIENCE_SECONDS)
+    return Removal(port, common.integration_identifier, common.integration_type)
+
+
+def uninstall_of_stack(name: str, environment: dict[str, str]) -> Uninstall:
+    """The same with what a stack knows, and the caller's rights in AWS. Raises SettingsError."""
+    from bitbucket_port.cli import stack
+    from bitbucket_port.runtime import Runtime
+    from bitbucket_port.setup.uninstall import Uninstall as Removal
+
+    runtime = Runtime({**environment, **stack.environment_of(name, as_deployed=True)})
+    runtime.begin(int(PATIENCE_SECONDS * 1000))
+    common = runtime.settings
+    return Removal(runtime.port, common.integration_identifier, common.integration_type, known=runtime.ledger)

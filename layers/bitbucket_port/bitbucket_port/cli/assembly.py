@@ -1,0 +1,112 @@
+"""Puts set-up together for one process without a stack: nothing is kept, and there is no queue for jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bitbucket_port.cli.without_stack import CommandRuntime
+from bitbucket_port.errors import SettingsError
+from bitbucket_port.hooks.assembly import hook_api, hook_settings
+from bitbucket_port.hooks.store import MemoryHookStore
+from bitbucket_port.hooks.subjects import Subjects
+from bitbucket_port.hooks.webhooks import Webhooks
+from bitbucket_port.hooks.work import Work
+from bitbucket_port.mapping.shipped import load_blueprints
+from bitbucket_port.port.integration import PortIntegration
+from bitbucket_port.secrets import Secret
+from bitbucket_port.setup.blueprints import Blueprints, used_by
+from bitbucket_port.setup.checks import Checks
+from bitbucket_port.setup.findings import Finding
+from bitbucket_port.setup.integration import Integration
+from bitbucket_port.setup.run import SetUp
+
+if TYPE_CHECKING:
+    from bitbucket_port.reading import BitbucketReader
+
+
+class WebhooksNow:
+    """Webhooks made and looked at here and now, as set-up asks for them (``setup.run.WebhooksPart``)."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+
+    def plan(self, *, force: bool) -> list[Finding]:
+        """Make them and put them right, all before this returns. Raises TransientError when Bitbucket is not there."""
+        return self._webhooks.do_now(force=force)
+
+    def findings(self) -> list[Finding]:
+        """How they stand in Bitbucket itself: nothing is recorded here."""
+        return self._webhooks.inspect()
+
+    def inspect(self) -> list[Finding]:
+        """See ``findings``."""
+        return self._webhooks.inspect()
+
+    def by_hand(self) -> list[Finding]:
+        """See Webhooks."""
+        return self._webhooks.by_hand()
+
+    def remove_all(self, time_left: Callable[[], bool]) -> list[Finding]:
+        """See Webhooks."""
+        return self._webhooks.remove_all(time_left)
+
+
+def set_up_of(runtime: CommandRuntime, webhook_secret: str) -> SetUp:
+    """Set-up over the runtime's clients. ``webhook_secret``: the value itself; empty where nobody gave one."""
+    settings = runtime.settings
+    webhooks = _webhooks(runtime, webhook_secret)
+    return SetUp(
+        settings=settings,
+        checks=Checks(
+            settings=settings,
+            port_client=runtime.port,
+            bitbucket_reader=runtime.reader,
+            engine=lambda: runtime.engine,
+            tokens=runtime.access_tokens,
+            test_webhook=webhooks.test_reachability,
+            trusted=runtime.trusted,
+        ),
+        blueprints=Blueprints(
+            runtime.port,
+            None,
+            load_blueprints(settings.product, settings.mapping_preset),
+            creates=settings.initialize_port_resources,
+            used=lambda: used_by(runtime.engine.mapping),
+        ),
+        integration=Integration(
+            PortIntegration(runtime.port, settings.integration_identifier),
+            product=settings.product,
+            preset=settings.mapping_preset,
+            source=settings.mapping_source,
+        ),
+        webhooks=WebhooksNow(webhooks),
+        reports=None,
+        time_left=runtime.time_left,
+    )
+
+
+def _webhooks(runtime: CommandRuntime, secret: str) -> Webhooks:
+    settings = hook_settings(runtime.settings)
+    if runtime.reader is None:
+        return Webhooks(settings, None)
+    return Webhooks(settings, _work(runtime, runtime.reader, secret))
+
+
+def _work(runtime: CommandRuntime, reader: BitbucketReader, secret: str) -> Work:
+    settings = runtime.settings
+
+    def given() -> Secret:
+        if not secret:
+            raise SettingsError("WEBHOOK_SECRET is not set: what the webhooks of BASE_URL are signed with")
+        return Secret(secret, "given")
+
+    return Work(
+        settings=hook_settings(settings),
+        store=MemoryHookStore(),
+        api=hook_api(settings.product, reader, settings.workspace),
+        subjects=Subjects(reader, runtime.engine.mapping, settings.workspace),
+        send=runtime.send_jobs,
+        secret=given,
+        time_left=runtime.time_left,
+    )
