@@ -90,6 +90,10 @@ class Hooks(StandIn, ABC, Generic[HookT]):
     def send(self, hook: HookT, webhook: Webhook) -> int | None:
         """Deliver as the product does; the last status, None without an answer."""
 
+    def edited(self, hook: HookT) -> None:
+        """Somebody changed a subscription on its page: where the product notes when, it does."""
+        del hook
+
     # The side of the tests.
 
     @property
@@ -114,21 +118,25 @@ class Hooks(StandIn, ABC, Generic[HookT]):
         """Somebody unticks Active."""
         with self.lock:
             hook.settings["active"] = False
+            self.edited(hook)
 
     def change_hook_events(self, hook: HookT, events: Iterable[str]) -> None:
         """Somebody ticks other events."""
         with self.lock:
             hook.settings["events"] = list(events)
+            self.edited(hook)
 
     def change_hook_secret(self, hook: HookT, secret: str | None) -> None:
         """Somebody types another secret, or removes it."""
         with self.lock:
             hook.secret = secret
+            self.edited(hook)
 
     def change_hook_url(self, hook: HookT, url: str) -> None:
         """Somebody types another URL."""
         with self.lock:
             hook.settings["url"] = url
+            self.edited(hook)
 
     def remove_hook(self, hook: HookT) -> None:
         """Somebody deletes a subscription."""

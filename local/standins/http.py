@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -157,10 +158,16 @@ class StandIn:
         self._recorded: list[Recorded] = []
         self._failures: list[_PlannedFailure] = []
         self._server: Server | None = None
+        self._name = ""
 
-    def start(self, port: int = 0) -> str:
-        """Serve on 127.0.0.1 (``port`` 0: any free one) and return the base URL, without a trailing slash."""
-        self._server = Server(("127.0.0.1", port), self.answer)
+    def start(self, port: int = 0, *, tls: ssl.SSLContext | None = None, name: str = "") -> str:
+        """Serve on 127.0.0.1 (``port`` 0: any free one) and return the base URL, without a trailing slash.
+
+        With ``tls`` it serves over HTTPS. ``name`` is the ``host`` or ``host:port`` it says it is, where that is
+        another than its own address (because it is only found through a proxy).
+        """
+        self._server = Server(("127.0.0.1", port), self.answer, tls)
+        self._name = name
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self.url
 
@@ -177,7 +184,15 @@ class StandIn:
         """The base URL while serving."""
         if self._server is None:
             raise RuntimeError("the stand-in is not started")
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        scheme = "http" if self._server.tls is None else "https"
+        return f"{scheme}://{self._name or self.address}"
+
+    @property
+    def address(self) -> str:
+        """Where it really serves: ``127.0.0.1:port``."""
+        if self._server is None:
+            raise RuntimeError("the stand-in is not started")
+        return f"127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def requests(self) -> list[Recorded]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -29,18 +30,27 @@ AnswerRequest = Callable[[str, str, Mapping[str, str], bytes, Peer], "Answer"]
 class Server(socketserver.ThreadingTCPServer):
     """Serves what ``answer`` says.
 
-    Threads are daemons and connections are remembered, so that ``stop`` also ends idle keep-alive connections.
+    Threads are daemons and connections are remembered, so that ``stop`` also ends idle keep-alive connections. With
+    ``tls`` it speaks HTTPS.
     """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], answer: AnswerRequest) -> None:
+    def __init__(self, address: tuple[str, int], answer: AnswerRequest, tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
+        self.tls = tls
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
         super().__init__(address, _Handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection; its handshake is left to its own thread, so that a slow client holds up nobody."""
+        connection, address = super().get_request()
+        if self.tls is not None:
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._open_lock:
@@ -63,8 +73,8 @@ class Server(socketserver.ThreadingTCPServer):
                 continue  # the other side was quicker
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away in mid-answer is no news; anything else is a bug in the stand-in and is shown."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        """A client that went away, or did not like our certificate, is no news; anything else is a bug and is shown."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
@@ -74,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # headers and body leave together
 
     def setup(self) -> None:
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.do_handshake()
         super().setup()
         self._peer = Peer(self.client_address[1])
 

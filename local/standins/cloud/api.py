@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,9 +57,9 @@ class CloudApi(StandIn):
         self.scopes: set[str] | None = set(EVERYTHING)
         self._scope_headers: dict[str, str] = {}
 
-    def start(self, port: int = 0) -> str:
+    def start(self, port: int = 0, *, tls: ssl.SSLContext | None = None, name: str = "") -> str:
         """Serve; from now on the API links of all objects point here. Returns the URL without ``/2.0``."""
-        url = super().start(port)
+        url = super().start(port, tls=tls, name=name)
         self.world.site.api = f"{url}/2.0"
         return url
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,9 +42,9 @@ class ServerApi(StandIn):
         self.forbidden_status = 403
         self.extra_headers: dict[str, str] = {}
 
-    def start(self, port: int = 0) -> str:
+    def start(self, port: int = 0, *, tls: ssl.SSLContext | None = None, name: str = "") -> str:
         """Serve; from now on all links point here. Returns the base URL, without ``/rest/api``."""
-        url = super().start(port)
+        url = super().start(port, tls=tls, name=name)
         self.world.style.base_url = url
         return url
 

@@ -78,6 +78,9 @@ class HookApi(HistoryApi, Hooks[Hook]):
     def known_events(self) -> Sequence[str]:
         return self.has.events
 
+    def edited(self, hook: Hook) -> None:
+        hook.updated = self.world.now()
+
     def covers(self, hook: Hook, webhook: Webhook) -> bool:
         """A project's cover what is about the project and its repositories, a repository's what is about it (a fork:
         what it was forked from).
