@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from bitbucket_port.errors import BitbucketPortError, PermanentError
+from bitbucket_port.errors import BitbucketPortError, ForbiddenError, PermanentError
 from bitbucket_port.mapping.model import Mapping as PortMapping
 from bitbucket_port.mapping.shipped import load_blueprints
 from bitbucket_port.objects import JsonObject, digest
@@ -173,14 +173,13 @@ class Blueprints:
         missing = part_of(work.lack, names)
         try:
             self._add(work, missing)
+        except ForbiddenError:
+            raise
         except PermanentError as error:
             single = list(singly(missing))
-            if len(single) < 2:
-                raise
-            refused = [one for one in single if not self._adds(work, one)]
-            if not refused:
-                return
-            raise PermanentError(f"{error}; without {', '.join(names_of_all(refused, work))}") from error
+            refused = [one for one in single if len(single) == 1 or not self._adds(work, one)]
+            if refused:
+                raise PermanentError(f"{error}; without {', '.join(names_of_all(refused, work))}") from error
 
     def _adds(self, work: Work, missing: JsonObject) -> bool:
         try:
