@@ -77,7 +77,7 @@ def _look_at_port(made: Runtime, context: Any) -> None:
             log("%s", finding)
     except BitbucketPortError as error:
         logger.warning("nobody knows whether something was asked for in Port; the next tick looks again: %s", error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - it is logged
         # A fault of ours, or a secret that is gone: what is due by the clock begins all the same.
         logger.exception("unexpected failure when looking at Port")
 
