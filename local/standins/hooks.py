@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from local.standins.http import StandIn
@@ -28,7 +28,7 @@ class Subscription:
     """
 
     settings: dict[str, Any]
-    secret: str | None
+    secret: str | None = field(repr=False)
 
     @property
     def url(self) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.standins.bitbucket_server import BitbucketServerStandIn
+from local.standins.server.pull_requests import ServerWorld
 from local.standins.webhook import Webhook
+from local.state import read_objects, write_objects
 from tests.standins.asking import ask, read
 from tests.standins.receiver import Receiver
 
@@ -237,3 +240,15 @@ def test_what_is_deleted_takes_its_webhooks_with_it(bitbucket: BitbucketServerSt
     bitbucket.add_hook(subject="PAY/other")
     bitbucket.world.delete_project("PAY")
     assert bitbucket.hooks == []
+
+
+def test_webhooks_are_remembered_with_their_deliveries(bitbucket: BitbucketServerStandIn, tmp_path: Path) -> None:
+    hook = bitbucket.add_hook(subject="PAY/ledger", secret="quiet")
+    bitbucket.record_deliveries(hook, 2, 503)
+    write_objects(tmp_path / "world", bitbucket.world.memory())
+    world = ServerWorld()
+    world.recall(read_objects(tmp_path / "world"))
+    (remembered,) = world.hooks
+    assert (remembered.subject, remembered.secret) == (world.repository("PAY/ledger"), "quiet")
+    assert remembered.invocations == hook.invocations
+    assert "quiet" not in repr(remembered)
