@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bitbucket_port.objects import Kind
 from bitbucket_port.setup.scopes import scopes_finding
 
-ALL = ("project", "repository", "pull-request", "user")
+ALL: tuple[Kind, ...] = ("project", "repository", "pull-request", "user")
 API_TOKEN = (
     "read:workspace:bitbucket, read:project:bitbucket, read:repository:bitbucket, read:pullrequest:bitbucket, "
     "read:webhook:bitbucket, write:webhook:bitbucket, delete:webhook:bitbucket"

@@ -15,7 +15,7 @@ import requests
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from bitbucket_port.errors import BitbucketPortError, PermanentError, SettingsError
+from bitbucket_port.errors import BitbucketPortError, PermanentError, SettingsError, TransientError
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.runtime import Runtime
 from bitbucket_port.setup.assembly import identity_of, set_up_of
@@ -143,7 +143,7 @@ def _tell(event: JsonObject, failure: str, summary: str, context: Any) -> None:
         if not trouble:
             return
         if context.get_remaining_time_in_millis() / 1000 < pause + LONGEST_PAUSE:
-            raise PermanentError(f"CloudFormation could not be told how set-up went: {trouble}")
+            raise TransientError(f"CloudFormation could not be told how set-up went: {trouble}")
         logger.warning("CloudFormation could not be told, tried again in %.0f s: %s", pause, trouble)
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
