@@ -32,13 +32,14 @@ CONCURRENCY_WITHOUT_MAXIMUM = 5
 class Deployment:
     """Makes the running parts of one stack. ``logs`` is a folder; ``after`` is called when an invocation is over.
 
+    ``template`` may be replaced by what the same stack has from now on.
     Raises ValueError for what AWS would refuse, NotImplementedError for what does not run here.
     """
 
     def __init__(
         self, template: Template, *, moto: Moto, logs: Path, concurrency: Concurrency, after: Callable[[], None]
     ) -> None:
-        self._template, self._moto, self._logs = template, moto, logs
+        self.template, self._moto, self._logs = template, moto, logs
         self._concurrency, self._after = concurrency, after
         self._roles = roles(template)
         self._by_arn: dict[str, Function] = {}
@@ -50,21 +51,26 @@ class Deployment:
         """Logical id → function."""
         built = self._layers()
         made = {}
-        for logical_id in self._template.resources("AWS::Lambda::Function"):
-            properties = self._template.resolve(self._template.properties(logical_id))
+        for logical_id in self.template.resources("AWS::Lambda::Function"):
+            properties = self.template.resolve(self.template.properties(logical_id))
             made[logical_id] = self._function(logical_id, properties, built)
             self._by_arn[self._arn(logical_id)] = made[logical_id]
         return made
+
+    def variables(self, logical_id: str) -> dict[str, str]:
+        """The environment of a function."""
+        properties = self.template.resolve(self.template.properties(logical_id))
+        variables = {key: as_text(value) for key, value in properties["Environment"]["Variables"].items()}
+        return {**variables, "AWS_ENDPOINT_URL": self._moto.url}
 
     def invocations(self) -> dict[str, Callable[[Any], Any]]:
         """ARN → what invokes the function."""
         return {arn: function.invoke for arn, function in self._by_arn.items()}
 
     def _function(self, logical_id: str, properties: Mapping[str, Any], built: Mapping[str, Path]) -> Function:
-        name = self._template.resolve({"Ref": logical_id})
+        name = self.template.resolve({"Ref": logical_id})
         role = taken_on(self._roles, properties["Role"], "lambda.amazonaws.com", logical_id)
         self._role_of[name] = role
-        variables = {key: as_text(value) for key, value in properties["Environment"]["Variables"].items()}
 
         def admit(environment: ExecutionEnvironment) -> None:
             self._moto.admit(
@@ -80,7 +86,7 @@ class Deployment:
             folder=ROOT / properties["Code"]["S3Key"],
             layers=[built[arn] for arn in properties.get("Layers", [])],
             handler=properties["Handler"],
-            environment={**variables, "AWS_ENDPOINT_URL": self._moto.url},
+            environment=self.variables(logical_id),
             timeout=float(properties.get("Timeout", 3)),
             memory=int(properties.get("MemorySize", 128)),
             log=self._logs / f"{logical_id}.log",
@@ -95,14 +101,14 @@ class Deployment:
     def _layers(self) -> dict[str, Path]:
         """ARN → folder of every layer. The transform adds a hash to a layer's logical id; the builder does not."""
         return {
-            self._template.resolve({"Ref": logical_id}): layers.layer(
+            self.template.resolve({"Ref": logical_id}): layers.layer(
                 re.sub(r"[0-9a-f]{10}$", "", logical_id), ROOT / properties["Content"]["S3Key"]
             )
-            for logical_id, properties in self._template.resources("AWS::Lambda::LayerVersion").items()
+            for logical_id, properties in self.template.resources("AWS::Lambda::LayerVersion").items()
         }
 
     def _arn(self, logical_id: str) -> str:
-        return str(self._template.resolve({"Fn::GetAtt": [logical_id, "Arn"]}))
+        return str(self.template.resolve({"Fn::GetAtt": [logical_id, "Arn"]}))
 
     def _named(self, function: str, owner: str) -> Function:
         """A function by its name or ARN."""
@@ -115,10 +121,10 @@ class Deployment:
 
     def pollers(self) -> list[Poller]:
         """One for each mapping that is enabled."""
-        urls = {self._arn(queue): self._template.resolve({"Ref": queue}) for queue in self._queues()}
+        urls = {self._arn(queue): self.template.resolve({"Ref": queue}) for queue in self._queues()}
         made = []
-        for logical_id in self._template.resources("AWS::Lambda::EventSourceMapping"):
-            properties = self._template.resolve(self._template.properties(logical_id))
+        for logical_id in self.template.resources("AWS::Lambda::EventSourceMapping"):
+            properties = self.template.resolve(self.template.properties(logical_id))
             function = self._named(properties["FunctionName"], logical_id)
             source = properties["EventSourceArn"]
             if source not in urls:
@@ -128,7 +134,7 @@ class Deployment:
         return made
 
     def _queues(self) -> list[str]:
-        return list(self._template.resources("AWS::SQS::Queue"))
+        return list(self.template.resources("AWS::SQS::Queue"))
 
     def _poller(self, logical_id: str, function: Function, properties: Mapping[str, Any], url: str) -> Poller:
         role = self._role_of[function.name]
@@ -164,8 +170,8 @@ class Deployment:
     def schedules(self) -> list[Schedule]:
         """Those that are on."""
         made = []
-        for logical_id in self._template.resources("AWS::Scheduler::Schedule"):
-            properties = self._template.resolve(self._template.properties(logical_id))
+        for logical_id in self.template.resources("AWS::Scheduler::Schedule"):
+            properties = self.template.resolve(self.template.properties(logical_id))
             schedule = self._schedule(logical_id, properties)
             if properties.get("State", "ENABLED") == "ENABLED":
                 made.append(schedule)
@@ -188,7 +194,7 @@ class Deployment:
         now = self._moto.clock.now()
         start, end = _moment(properties.get("StartDate")), _moment(properties.get("EndDate"))
         return Schedule(
-            name=self._template.resolve({"Ref": logical_id}),
+            name=self.template.resolve({"Ref": logical_id}),
             arn=self._arn(logical_id),
             since=now if start is None else max(now, start),
             next=moments(

@@ -95,6 +95,7 @@ class Function:
             concurrency.reserve(self, reserved)
         self._changed = threading.Condition()
         self._idle: list[Environment] = []
+        self._outdated: set[Environment] = set()
         self._all: list[Environment] = []
         self._busy = 0
         self._stopped = False
@@ -132,6 +133,13 @@ class Function:
         finally:
             self._concurrency.leave(self)
             self._count(-1)
+
+    def configure(self, variables: MutableMapping[str, str]) -> None:
+        """Have other environment variables: every invocation that begins from now on has them."""
+        with self._changed:
+            self.environment = variables
+            self._outdated = set(self._all)
+        self.cool()
 
     def deadlines(self) -> dict[int, float]:
         """Process → when it will be stopped (simulated epoch), for those that run an invocation now."""
@@ -239,7 +247,8 @@ class Function:
     def _give_back(self, environment: Environment) -> None:
         with self._changed:
             self.invocations += 1
-            if keep := environment.alive and len(self._idle) < KEPT and not self._stopped:
+            fresh = environment.alive and environment not in self._outdated
+            if keep := fresh and len(self._idle) < KEPT and not self._stopped:
                 self._idle.append(environment)
                 self._changed.notify()
         if not keep:

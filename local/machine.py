@@ -20,6 +20,14 @@ from local.standins.port import PortStandIn
 from local.standins.webhook import Webhook
 
 Product = Literal["cloud", "server"]
+WITHOUT_SET_UP = {
+    "LiveEvents": "false",
+    "InitializePortResources": "false",
+    "SendRawDataExamples": "false",
+    "MappingSource": "package",
+    "PortPollInterval": "0",
+}
+"""Parameters with which the stack writes to Port nothing but entities, and to Bitbucket nothing at all."""
 PORT_CLIENT_ID, PORT_CLIENT_SECRET = "demo-client", "demo-client-secret"
 
 
@@ -36,8 +44,15 @@ class Machine:
 
     ``parameters`` are added to the template parameters that point the stack at its stand-ins; ``change``, ``name``,
     ``logs_folder`` and ``concurrency`` are the stack's; ``bitbucket_port`` is where Bitbucket serves (0: any free
-    port). ``port`` may be shared between machines; whoever made it stops it. Raises what ``Stack`` raises, and OSError
-    for a port that is taken.
+    port). ``port`` may be shared between machines; whoever made it stops it. ``set_up``: with the template's own
+    defaults, that is with its custom resource, which ``start`` has create blueprints, mapping and webhooks; otherwise
+    (``WITHOUT_SET_UP``) the custom resource is left out and nothing of the kind happens. Raises what ``Stack`` raises,
+    and OSError for a port that is taken.
+
+    With ``set_up`` these of ``machine.stack`` deploy as CloudFormation does, raising ``DeploymentFailedError`` with the
+    provider's sentence: ``start(rollback=…)``, ``update(parameters, change=…)`` and ``delete()``; ``stack.outputs()``
+    are the outputs, ``stack.custom.asked`` all calls of the custom resource. ``another_stack`` is a second stack
+    beside the first, or the same deployed again after its deletion.
     """
 
     def __init__(
@@ -54,8 +69,12 @@ class Machine:
         logs_folder: Path | None = None,
         concurrency: Concurrency | None = None,
         bitbucket_port: int = 0,
+        set_up: bool = False,
     ) -> None:
         self.product = product
+        self.set_up = set_up
+        self._moto, self._change = moto, change
+        self._more_stacks: list[Stack] = []
         self.port = port
         self.cloud = BitbucketCloudStandIn(workspace, seed=1)
         self.server = BitbucketServerStandIn(seed=1)
@@ -65,36 +84,50 @@ class Machine:
         port.now = moto.clock.now
         self.bitbucket.world.now = TimeOfDay(moto.clock)
         self.bitbucket.start(bitbucket_port)
+        self._parameters = {
+            "BitbucketProduct": product,
+            "BitbucketWorkspace": workspace if product == "cloud" else "",
+            "BitbucketUrl": self.cloud.api_url if product == "cloud" else self.bitbucket.url,
+            "BitbucketToken": self.bitbucket.token,
+            "PortClientId": PORT_CLIENT_ID,
+            "PortClientSecret": PORT_CLIENT_SECRET,
+            "PortBaseUrl": port.url,
+            **({} if set_up else WITHOUT_SET_UP),
+            **(parameters or {}),
+        }
         try:
-            self.stack = Stack(
-                {
-                    "BitbucketProduct": product,
-                    "BitbucketWorkspace": workspace if product == "cloud" else "",
-                    "BitbucketUrl": self.cloud.api_url if product == "cloud" else self.bitbucket.url,
-                    "BitbucketToken": self.bitbucket.token,
-                    "PortClientId": PORT_CLIENT_ID,
-                    "PortClientSecret": PORT_CLIENT_SECRET,
-                    "PortBaseUrl": port.url,
-                    **(parameters or {}),
-                },
-                moto=moto,
-                gateway_port=gateway_port,
-                change=change,
-                name=name,
-                logs_folder=logs_folder,
-                concurrency=concurrency,
+            self.stack = self._stack(
+                {}, gateway_port=gateway_port, name=name, logs_folder=logs_folder, concurrency=concurrency
             )
         except BaseException:
             self.bitbucket.stop()
             raise
 
-    def start(self) -> str:
-        """Deploy the stack; returns its URL."""
-        return self.stack.start()
+    def _stack(self, parameters: Mapping[str, str], **more: Any) -> Stack:
+        return Stack({**self._parameters, **parameters}, moto=self._moto, change=self._changed, **more)
+
+    def _changed(self, document: dict[str, Any]) -> None:
+        if not self.set_up:
+            leave_out_set_up(document)
+        if self._change:
+            self._change(document)
+
+    def another_stack(self, **parameters: str) -> Stack:
+        """Another stack for the same Bitbucket and Port, with the same parameters but for these; not started.
+
+        It is stopped with the machine.
+        """
+        self._more_stacks.append(self._stack(parameters))
+        return self._more_stacks[-1]
+
+    def start(self, *, jump: bool = True, rollback: bool = True) -> str:
+        """Deploy the stack; returns its URL. The arguments and errors are those of ``Stack.start``."""
+        return self.stack.start(jump=jump, rollback=rollback)
 
     def stop(self) -> None:
-        """End the stack and Bitbucket."""
-        self.stack.stop()
+        """End the stacks and Bitbucket."""
+        for stack in (self.stack, *self._more_stacks):
+            stack.stop()
         self.bitbucket.stop()
 
     def send(self, webhooks: Iterable[Webhook]) -> list[int | None]:
@@ -131,6 +164,16 @@ class TimeOfDay:
         with self._lock:
             self._last = max(self._clock.now(), self._last + self._step)
             return datetime.fromtimestamp(self._last, UTC)
+
+
+def leave_out_set_up(document: dict[str, Any]) -> None:
+    """Take the custom resource out of the translated template, and the outputs that ask for it."""
+    del document["Resources"]["SetUp"]
+    document["Outputs"] = {
+        name: output
+        for name, output in document["Outputs"].items()
+        if "SetUp" not in output["Value"].get("Fn::GetAtt", [])
+    }
 
 
 def webhook_path(webhook: Webhook) -> str:

@@ -23,7 +23,8 @@ class Resources:
     """Everything of one stack that has a name.
 
     ``secret_values`` are taken instead of generating these secrets (logical id → value). ``template`` resolves against
-    these resources. Raises what ``Template`` raises.
+    these resources; ``before`` are those of the same stack's template until now, which are gone on with. Raises what
+    ``Template`` raises.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Resources:
         stack_name: str,
         moto: Moto,
         secret_values: Mapping[str, str],
+        before: Resources | None = None,
     ) -> None:
         self.template = Template(document, parameters, self.attribute, stack_name=stack_name)
         self._stack_name = stack_name
@@ -42,7 +44,7 @@ class Resources:
         self._dynamodb = moto.client("dynamodb")
         self._secrets = moto.client("secretsmanager")
         self._kinds = self.template.kinds()
-        self._made: dict[str, Attributes] = {}
+        self._made: dict[str, Attributes] = before._made if before else {}
         self._making: list[str] = []
         self._makers: dict[str, Callable[[str, dict[str, Any]], Attributes]] = {
             "AWS::SQS::Queue": self._queue,
@@ -55,6 +57,24 @@ class Resources:
         for logical_id, kind in self._kinds.items():
             if kind in STORES:
                 self.attribute(logical_id, "")
+
+    def delete(self) -> None:
+        """Delete every queue, table and secret, at once and for good."""
+        for logical_id, kind in self._kinds.items():
+            if kind not in STORES or logical_id not in self._made:
+                continue
+            name = self._made.pop(logical_id)[""]
+            if kind == "AWS::SQS::Queue":
+                self._sqs.delete_queue(QueueUrl=name)
+            elif kind == "AWS::DynamoDB::Table":
+                self._dynamodb.delete_table(TableName=name)
+            else:
+                self._secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+    def tell(self, logical_id: str, attributes: Mapping[str, str]) -> None:
+        """Know attributes that only somebody else can tell: where an API listens, what a provider answered."""
+        made = self._made.get(logical_id) or _names(self._kinds[logical_id], f"{self._stack_name}-{logical_id}")
+        self._made[logical_id] = {**made, **attributes}
 
     def attribute(self, logical_id: str, attribute: str) -> str:
         """``Ref`` (attribute ``""``) or ``Fn::GetAtt``; makes the resource if need be.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from local.clock import Clock
+from local.custom_resources import CustomResources
 from local.functions import Function
 from local.gateway import Gateway
 from local.poller import Poller
@@ -50,6 +51,7 @@ class Settling:
     pollers: Sequence[Poller]
     watcher: Watcher
     schedules: Schedules
+    custom: CustomResources
     functions: Sequence[Function]
     waiting: Callable[[], float | None]
     left: Callable[[], str]
@@ -61,7 +63,7 @@ class Settling:
 
     @property
     def _parts(self) -> tuple[_Part, ...]:
-        return (*self.pollers, self.schedules, self.gateway)
+        return (*self.pollers, self.schedules, self.gateway, self.custom)
 
     def settle(self, timeout: float, *, jump: bool, within: float | None) -> None:
         """Return when no message is left and nothing runs.
@@ -90,6 +92,24 @@ class Settling:
             if self.clock.now() >= end:
                 self._rest(limit, jump=True)
                 return
+
+    def until(self, done: Callable[[], bool], timeout: float, *, jump: bool) -> None:
+        """Return when ``done`` is true; with ``jump`` the clock is put forward whenever time is all that is waited for.
+
+        Raises TimeoutError when that takes more than ``timeout`` real seconds.
+        """
+        limit = _Limit(self, timeout, None)
+        while True:
+            begun, resting = self._begun(), self.idle and not self.watcher.look()
+            if done():
+                return
+            if jump and resting and self._begun() == begun:
+                self._reach(self._next(), jump=True, limit=limit)
+                continue
+            if jump and not resting:
+                self._skip_sleep(limit)
+            time.sleep(LOOK_AGAIN)
+            limit.check()
 
     def _rest(self, limit: _Limit, *, jump: bool) -> None:
         """Wait until nothing runs and no message can be had."""
@@ -132,11 +152,15 @@ class Settling:
     def _next(self, *moments: float | None) -> float | None:
         """The first of these moments and those at which something is due."""
         return self._earliest(
-            *moments, self.waiting(), self.schedules.due(), *(poller.due() for poller in self.pollers)
+            *moments,
+            self.waiting(),
+            self.schedules.due(),
+            self.custom.due(),
+            *(poller.due() for poller in self.pollers),
         )
 
     def _begun(self) -> tuple[int, ...]:
-        return (self.gateway.count, self.schedules.count, *(poller.looks for poller in self.pollers))
+        return (self.gateway.count, self.schedules.count, self.custom.count, *(poller.looks for poller in self.pollers))
 
     def _reach(self, moment: float | None, jump: bool, limit: _Limit) -> None:
         """Let the clock come to this moment."""

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from bitbucket_port.objects import Product
-from local import supported
-from local.aws import DeadLetter, Moto
+from local import changes
+from local.aws import Moto
 from local.concurrency import Concurrency
+from local.custom_resources import CustomResources, Made
 from local.deployment import ROOT, Deployment
 from local.functions import ExecutionEnvironment, Function
 from local.gateway import Gateway, Received
 from local.poller import Poller
+from local.provided import DeploymentFailedError, Provided
 from local.resources import Resources
 from local.routes import routes
 from local.schedules import Schedules
 from local.settling import Settling
-from local.template import read, translate
+from local.stack_resources import Change, StackResources
 from local.watcher import Watcher
 
-__all__ = ["ROOT", "Stack"]
-_DEPTHS = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
+__all__ = ["ROOT", "DeploymentFailedError", "Stack"]
+PATIENCE = 300.0
+"""Real seconds that one call of a custom resource may take."""
 
 
-class Stack:
+class Stack(StackResources):
     """One deployed stack.
 
     ``parameters`` are the template's; ``moto`` is running; ``change`` may alter the translated template before it is
@@ -55,26 +52,12 @@ class Stack:
         *,
         moto: Moto,
         gateway_port: int = 0,
-        change: Callable[[dict[str, Any]], None] | None = None,
+        change: Change | None = None,
         name: str = "",
         logs_folder: Path | None = None,
         concurrency: Concurrency | None = None,
     ) -> None:
-        self.name = name or "local-" + secrets.token_hex(4)
-        self._moto, self.clock = moto, moto.clock
-        document = translate(read(ROOT / "template.yaml"))
-        if change:
-            change(document)
-        self._chosen_secrets: dict[str, str] = {}
-        self._resources = Resources(
-            document, parameters, stack_name=self.name, moto=moto, secret_values=self._chosen_secrets
-        )
-        self.template = self._resources.template
-        supported.check(self.template)
-        self.product: Product = "server" if self.template.parameters["BitbucketProduct"] == "server" else "cloud"
-        self.sqs = moto.client("sqs")
-        self.secrets = moto.client("secretsmanager")
-        self.dynamodb = moto.client("dynamodb")
+        super().__init__(parameters, moto=moto, change=change, name=name)
         self._gateway_port = gateway_port
         self._concurrency = concurrency or Concurrency()
         self._own_folder = None if logs_folder else Path(tempfile.mkdtemp(prefix="bitbucket-port-"))
@@ -84,16 +67,40 @@ class Stack:
         self._watcher: Watcher | None = None
         self._schedules: Schedules | None = None
         self._gateway: Gateway | None = None
-        self._created = False
+        self._deployment: Deployment | None = None
+        self._jump = True
+        self._scheduling = False
+        self.custom = CustomResources(
+            stack_id=self.template.stack_id,
+            clock=self.clock,
+            invoke=lambda arn: self._deployed.invocations()[arn],
+            wait=lambda done: self._running.until(done, PATIENCE, jump=self._jump),
+            after=self.nudge,
+        )
+        self._provided = Provided(self.custom, self._tell)
         self.url = ""
+
+    def _tell(self, logical_id: str, attributes: Mapping[str, str]) -> None:
+        self._resources.tell(logical_id, attributes)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
     def create(self) -> None:
-        """Make everything, but let nothing run yet."""
+        """Make everything but custom resources, and let nothing run yet."""
         self._created = True
+        apis = list(self.template.resources("AWS::ApiGatewayV2::Api"))
+        self._gateway = Gateway(
+            {},
+            clock=self.clock,
+            after=self.nudge,
+            product=self.product,
+            api_id="".join(map(self._resource_name, apis)),
+            port=self._gateway_port,
+        )
+        for api in apis:
+            self._resources.tell(api, {"ApiEndpoint": self._gateway.url})
         self._resources.create()
-        deployment = Deployment(
+        deployment = self._deployment = Deployment(
             self.template,
             moto=self._moto,
             logs=self.logs_folder,
@@ -103,26 +110,108 @@ class Stack:
         self.functions = deployment.functions()
         self._pollers = deployment.pollers()
         self._watcher = Watcher(self._pollers, moto=self._moto)
-        self._schedules = Schedules(deployment.schedules(), clock=self.clock, after=self.nudge)
-        self._gateway = Gateway(
-            routes(self.template, deployment.invocations()),
-            clock=self.clock,
-            after=self.nudge,
-            product=self.product,
-            api_id="".join(map(self._resource_name, self.template.resources("AWS::ApiGatewayV2::Api"))),
-            port=self._gateway_port,
-        )
+        deployment.schedules()  # What is wrong with them is better said now than when they begin.
+        self._schedules = Schedules([], clock=self.clock, after=self.nudge)
+        self._gateway.routes.update(routes(self.template, deployment.invocations()))
 
-    def start(self) -> str:
-        """Begin to answer and to work, making everything first if need be; returns the API's URL."""
+    def start(self, *, jump: bool = True, rollback: bool = True) -> str:
+        """Deploy: make everything if need be, begin to work, and have custom resources provided; returns the API's URL.
+
+        Schedules come last, as they depend on set-up. With ``jump`` the clock is put forward where set-up only waits.
+        Raises DeploymentFailedError when a custom resource was not created: then it was told to delete, and with
+        ``rollback`` all of the stack is gone; without it everything but the schedules stays and works, and ``update``
+        tries again.
+        """
         if not self._created:
             self.create()
+        self.url = self._running.gateway.start()
         for poller in self._pollers:
             poller.start()
         self._running.watcher.start()
-        self._running.schedules.start()
-        self.url = self._running.gateway.start()
+        self._jump = jump
+        try:
+            self._provided.bring(self.template)
+        except DeploymentFailedError as error:
+            if rollback:
+                self.delete(jump=jump)
+                raise DeploymentFailedError("ROLLBACK_COMPLETE", error.reasons) from error
+            raise
+        self._begin_schedules()
         return self.url
+
+    def update(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        change: Change | None = None,
+        jump: bool = True,
+    ) -> None:
+        """Deploy again, with these parameters instead of those there were and the translated template changed by
+        ``change`` (besides earlier changes), as an upgrade changes ``Resources.SetUp.Properties.Version``.
+
+        Functions get their new environment, secrets their new value; custom resources are called with ``Update`` if
+        any of their properties changed. Raises DeploymentFailedError when that failed, with everything as it was
+        before and the custom resource told so by another ``Update``; ValueError for parameters that CloudFormation
+        would refuse; NotImplementedError for what cannot be changed here. The other arguments are those of ``start``.
+        """
+        before, made, given, changing = self._resources, self._created, self._parameters, list(self._changes)
+        if not made:
+            raise RuntimeError("the stack is not created")
+        self._jump = jump
+        self._parameters = {**given, **(parameters or {})}
+        self._changes += [change] if change else []
+        try:
+            self._switch(self._described(before))
+            self._provided.bring(self.template)
+        except DeploymentFailedError as error:
+            if set(error.reasons) - set(self._provided.made):
+                raise  # Not even created: there is nothing to go back to.
+            self._parameters, self._changes = given, changing
+            self._switch(before)
+            self._roll_back(error)
+        except (ValueError, NotImplementedError):
+            self._parameters, self._changes = given, changing
+            raise
+        if not self._scheduling:
+            self._begin_schedules()
+
+    def _roll_back(self, error: DeploymentFailedError) -> None:
+        try:
+            self._provided.bring(self.template)
+        except DeploymentFailedError as again:
+            raise DeploymentFailedError("UPDATE_ROLLBACK_FAILED", again.reasons) from error
+        raise DeploymentFailedError("UPDATE_ROLLBACK_COMPLETE", error.reasons) from error
+
+    def _begin_schedules(self) -> None:
+        """Those of the template as it is, from now on."""
+        self._scheduling = True
+        self._running.schedules.stop()
+        self._schedules = Schedules(self._deployed.schedules(), clock=self.clock, after=self.nudge)
+        self._schedules.start()
+
+    def _switch(self, after: Resources) -> None:
+        """Work by another description from now on, custom resources left as they are."""
+        found = changes.changed(self.template, after.template)
+        self._resources, self._deployed.template = after, after.template
+        for logical_id, kind in found.items():
+            if kind == "AWS::Lambda::Function":
+                self.functions[logical_id].configure(self._deployed.variables(logical_id))
+            elif kind == "AWS::SecretsManager::Secret":
+                value = self.template.resolve(self.template.properties(logical_id))["SecretString"]
+                self.secrets.put_secret_value(SecretId=self.secret_arn(logical_id), SecretString=value)
+        if self._scheduling and "AWS::Scheduler::Schedule" in found.values():
+            self._begin_schedules()
+
+    def delete(self, *, jump: bool = True) -> None:
+        """Delete the stack: schedules, then custom resources while everything else still works, then the rest.
+
+        Raises DeploymentFailedError when a custom resource was not deleted; then the rest stays.
+        """
+        self._jump = jump
+        self._running.schedules.stop()
+        self._provided.remove()
+        self._halt()
+        self._resources.delete()
 
     def warm(self) -> None:
         """Start a process of every function, so that the first webhook finds one."""
@@ -130,7 +219,12 @@ class Stack:
             list(threads.map(lambda function: function.warm(), self.functions.values()))
 
     def stop(self) -> None:
-        """End everything that was started; harmless when nothing was."""
+        """End everything that was started; harmless when nothing was. What it has stays in moto."""
+        self._halt()
+        if self._own_folder:
+            shutil.rmtree(self._own_folder, ignore_errors=True)
+
+    def _halt(self) -> None:
         if self._gateway:
             self._gateway.stop()
         if self._watcher:
@@ -142,52 +236,11 @@ class Stack:
         # A function that is in the middle of something is killed, so that nobody waits for it.
         for function in self.functions.values():
             function.stop()
+        self.custom.stop()
         if self._schedules:
             self._schedules.stop()
         for poller in self._pollers:
             poller.stop()
-        if self._own_folder:
-            shutil.rmtree(self._own_folder, ignore_errors=True)
-
-    # --- names -------------------------------------------------------------------------------------------------------
-
-    @property
-    def webhook_secret(self) -> str:
-        """What Bitbucket has to sign with; may be chosen before the start, and is rotated afterwards."""
-        if not self._created:
-            return self._chosen_secrets.get("WebhookSecret", "")
-        return self._moto.secret(self.secret_arn("WebhookSecret"))
-
-    @webhook_secret.setter
-    def webhook_secret(self, value: str) -> None:
-        if self._created:
-            self.secrets.put_secret_value(SecretId=self.secret_arn("WebhookSecret"), SecretString=value)
-        elif value:
-            self._chosen_secrets["WebhookSecret"] = value
-
-    def secret_arn(self, logical_id: str) -> str:
-        """The ARN of one of the stack's secrets."""
-        return self._resource_name(logical_id)
-
-    def queue_url(self, logical_id: str) -> str:
-        """The URL of one of the stack's queues."""
-        return self._resource_name(logical_id)
-
-    @property
-    def table(self) -> str:
-        """The name of the ledger's table."""
-        return self._resource_name("Ledger")
-
-    def _resource_name(self, logical_id: str) -> str:
-        """What ``Ref`` says of a resource."""
-        return self._resources.attribute(logical_id, "")
-
-    def dead_letter_queues(self) -> list[str]:
-        """Logical ids of the queues that other queues hand their dead letters to."""
-        queues = self.template.resources("AWS::SQS::Queue")
-        policies = [self.template.resolve(queue.get("RedrivePolicy", {})) for queue in queues.values()]
-        targets = {policy.get("deadLetterTargetArn") for policy in policies}
-        return [name for name in queues if self._resources.attribute(name, "Arn") in targets]
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -214,22 +267,19 @@ class Stack:
 
     # --- what there is to see ----------------------------------------------------------------------------------------
 
-    def depths(self) -> dict[str, int]:
-        """Messages in each queue, the invisible ones included."""
-        found = {}
-        for logical_id in self.template.resources("AWS::SQS::Queue"):
-            answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url(logical_id), AttributeNames=list(_DEPTHS))
-            found[logical_id] = sum(int(answer["Attributes"][name]) for name in _DEPTHS)
-        return found
-
-    def dead_letters(self) -> dict[str, list[DeadLetter]]:
-        """Logical id of each dead-letter queue → its messages, oldest first, left where they are."""
-        return {name: self._moto.dead_letters(self.queue_url(name)) for name in self.dead_letter_queues()}
-
     @property
     def received(self) -> deque[Received]:
         """The last requests to the API, oldest first."""
         return self._running.gateway.received
+
+    @property
+    def custom_resources(self) -> dict[str, Made]:
+        """The custom resources that were provided; may be set before the start to those there are already."""
+        return dict(self._provided.made)
+
+    @custom_resources.setter
+    def custom_resources(self, made: Mapping[str, Made]) -> None:
+        self._provided.made = dict(made)
 
     def environments(self) -> list[ExecutionEnvironment]:
         """The execution environments that live at this moment."""
@@ -247,6 +297,12 @@ class Stack:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     @property
+    def _deployed(self) -> Deployment:
+        if self._deployment is None:
+            raise RuntimeError("the stack is not created")
+        return self._deployment
+
+    @property
     def _running(self) -> Settling:
         if self._gateway is None or self._schedules is None or self._watcher is None:
             raise RuntimeError("the stack is not created")
@@ -256,6 +312,7 @@ class Stack:
             pollers=self._pollers,
             watcher=self._watcher,
             schedules=self._schedules,
+            custom=self.custom,
             functions=list(self.functions.values()),
             waiting=lambda: self._moto.due([poller.queue_url for poller in self._pollers]),
             left=self._left,

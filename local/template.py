@@ -6,7 +6,8 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from samtranslator.yaml_helper import yaml_parse
 from local import rules
 from local.account import ACCOUNT, REGION
 
-_STACK_UUID = "00000000-0000-4000-8000-000000000000"
+_STACKS = uuid.UUID("6f0c1d6e-33c5-4b0c-9a37-0d1a0b7f5c52")
+"""Under which the ids of stacks are made of their names: a stack that is gone on with keeps its id."""
 _NO_VALUE = object()
 _ATTRIBUTES_OF_A_RESOURCE = frozenset(
     # What becomes of a resource when the stack goes or changes, and in which order AWS makes them: here all of it is
@@ -99,6 +101,24 @@ class Template:
         """The value of every parameter, defaults included."""
         return dict(self._parameters)
 
+    @property
+    def stack_id(self) -> str:
+        """The stack's ARN."""
+        own = uuid.uuid5(_STACKS, self._stack_name)
+        return f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self._stack_name}/{own}"
+
+    def outputs(self) -> dict[str, str]:
+        """Name → value of the outputs whose condition holds."""
+        return {
+            name: str(self._resolve(output["Value"]))
+            for name, output in self._document.get("Outputs", {}).items()
+            if self._holds(output.get("Condition"))
+        }
+
+    def asked_of(self, logical_id: str) -> set[str]:
+        """The attributes of a resource that any other resource or output asks for."""
+        return set(_attributes_asked(self._document, logical_id))
+
     def kinds(self) -> dict[str, str]:
         """Logical id → type of the resources whose condition holds."""
         return {
@@ -147,7 +167,7 @@ class Template:
             "AWS::AccountId": ACCOUNT,
             "AWS::Partition": "aws",
             "AWS::StackName": self._stack_name,
-            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self._stack_name}/{_STACK_UUID}",
+            "AWS::StackId": self.stack_id,
             "AWS::URLSuffix": "amazonaws.com",
         }
         return pseudo[name] if name in pseudo else self._attribute(name, "")
@@ -204,6 +224,16 @@ class Template:
         if name not in ("Fn::And", "Fn::Or"):
             raise NotImplementedError(f"the local stack does not know the condition {name}")
         return (all if name == "Fn::And" else any)(self._holds(item) for item in argument)
+
+
+def _attributes_asked(value: Any, logical_id: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        target = value.get("Fn::GetAtt")
+        name, _, attribute = (target if isinstance(target, str) else ".".join(target or [])).partition(".")
+        if name == logical_id:
+            yield attribute
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _attributes_asked(item, logical_id)
 
 
 def values_of(declared: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

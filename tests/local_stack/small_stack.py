@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.aws import Moto
@@ -92,8 +92,13 @@ def resources() -> dict[str, Resource]:
     }
 
 
-def stack(moto: Moto, given: Mapping[str, Resource], **more: Any) -> Stack:
-    """A stack of these resources, not started; the layers of the real template may be named."""
+def stack(
+    moto: Moto, given: Mapping[str, Resource], *, also: Callable[[dict[str, Any]], None] | None = None, **more: Any
+) -> Stack:
+    """A stack of these resources, not started; the layers of the real template may be named.
+
+    ``also`` changes the template besides.
+    """
 
     def change(document: dict[str, Any]) -> None:
         layers = {
@@ -102,6 +107,9 @@ def stack(moto: Moto, given: Mapping[str, Resource], **more: Any) -> Stack:
             if resource["Type"] == "AWS::Lambda::LayerVersion"
         }
         document["Resources"] = {**layers, **copy.deepcopy(dict(given))}
+        document["Outputs"] = {}
+        if also:
+            also(document)
 
     return Stack(PARAMETERS, moto=moto, change=change, **more)
 
