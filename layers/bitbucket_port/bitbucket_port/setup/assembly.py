@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bitbucket_port.hooks.assembly import webhooks_of
+from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.runtime import Runtime
 from bitbucket_port.setup.blueprints import blueprints_of
 from bitbucket_port.setup.checks import Checks
@@ -21,13 +22,17 @@ def set_up_of(runtime: Runtime) -> SetUp:
         last = reports.last()
         return last.version if last else ""
 
+    def engine() -> MappingEngine:
+        runtime.follow_mapping()  # Set-up itself may have made another mapping the active one.
+        return runtime.engine
+
     return SetUp(
         settings=runtime.settings,
         checks=Checks(
             settings=runtime.settings,
             port_client=runtime.port,
             bitbucket_reader=runtime.reader,
-            engine=lambda: runtime.engine,
+            engine=engine,
             tokens=runtime.access_tokens,
             test_webhook=webhooks.test_reachability,
             known_version=known_version,
