@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bitbucket_port.cli.without_stack import CommandRuntime
@@ -32,8 +33,15 @@ class WebhooksNow:
         self._webhooks = webhooks
 
     def plan(self, *, force: bool) -> list[Finding]:
-        """Make them and put them right, all before this returns. Raises TransientError when Bitbucket is not there."""
-        return self._webhooks.do_now(force=force)
+        """Make them and put them right, all before this returns. Raises TransientError when Bitbucket is not there.
+
+        What was not right is looked at before: nobody remembers it afterwards.
+        """
+        wrong = [one for one in self._webhooks.inspect() if one.outcome == "warning"]
+        found = self._webhooks.do_now(force=force)
+        still = {one.about for one in found if one.outcome == "warning"}
+        mended = [replace(one, outcome="changed", fix="") for one in wrong if one.about not in still]
+        return [*(replace(one, text=f"put right; before: {one.text}") for one in mended), *found]
 
     def findings(self) -> list[Finding]:
         """How they stand in Bitbucket itself: nothing is recorded here."""

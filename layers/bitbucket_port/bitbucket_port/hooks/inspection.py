@@ -64,7 +64,7 @@ def _one(work: Work, subject: Subject) -> Finding:
         keys = [key for key in wanted.events if key not in refused]
         wrong += [f"{wanted.url} is missing"] if hook is None and keys else []
         if hook is not None and (differs := differences(hook, wanted, keys, secret)):
-            wrong.append(f"{wanted.url}: {', '.join(differs)} differ")
+            wrong.append(f"{wanted.url} differs in {', '.join(differs)}")
     wrong += [f"{hook.url} is there twice or not wanted" for hook in match.surplus]
     about = f"webhook of {subject}"
     if wrong:
