@@ -56,7 +56,8 @@ class CarryOut:
                 self._work.send([job.continued(job.subjects[at:]).to_message()])
                 break
             try:
-                self._one(subject, job, upkeep)
+                if not self._one(subject, job, upkeep):
+                    return
             except TransientError as error:
                 if is_for_all(error):
                     raise
@@ -65,14 +66,19 @@ class CarryOut:
         if put_off is not None:
             raise put_off
 
-    def _one(self, subject: Subject, job: HookJob, upkeep: Upkeep) -> None:
+    def _one(self, subject: Subject, job: HookJob, upkeep: Upkeep) -> bool:
+        """Look after one; False when the stack was taken down meanwhile, so that none may be made any more."""
         try:
             record = upkeep.remove(subject) if job.remove else upkeep.bring(subject)
         except TransientError:
             upkeep.release(subject)
             raise
+        if self._store.noted(REMOVED) and not job.remove:
+            upkeep.remove(subject)
+            return False
         if record is not None and record.state != "right":
             _log.warning("webhooks of the %s are not right: %s %s", subject, record.text, record.fix)
+        return True
 
     def _put_off(self, subject: Subject, upkeep: Upkeep, error: TransientError, receives: int) -> TransientError | None:
         """Whether the job has to come again for this subject."""
@@ -112,7 +118,8 @@ class CarryOut:
         upkeep = self._work.upkeep()
         known = self._store.record(subject.key)
         if known is None or known.state != "right" or self._is_due(known, job, upkeep.secret.version):
-            self._one(subject, job, upkeep)
+            if not self._one(subject, job, upkeep):
+                return
             self._work.keep_refused(upkeep.refusals)
         record = self._store.record(subject.key)
         if record is None:

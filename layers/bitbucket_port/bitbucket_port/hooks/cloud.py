@@ -51,6 +51,11 @@ class CloudHooks:
         """``DELETE …/hooks/{uid}``."""
         removed(self._bitbucket, self._path(subject) + path_of(hook_id))
 
+    def offered(self, subject: Subject) -> frozenset[str] | None:
+        """``GET /hook_events/{subject_type}``, for its refusals do not always name the event."""
+        path = path_of("hook_events", subject.level)
+        return frozenset(text_of(value, "event") for value in cloud_pages(self._bitbucket, path, {"pagelen": 100}))
+
     def health(self, subject: Subject, hook_id: str) -> Health | None:
         """Bitbucket Cloud tells nobody but its own page."""
         del subject, hook_id

@@ -68,6 +68,10 @@ class HookApi(Protocol):
         """Remove a webhook; nothing where it, or the subject, is gone."""
         ...
 
+    def offered(self, subject: Subject) -> frozenset[str] | None:
+        """The events that webhooks of this subject can be for; None where Bitbucket does not tell."""
+        ...
+
     def health(self, subject: Subject, hook_id: str) -> Health | None:
         """How its deliveries fare; None where Bitbucket does not tell or nothing was delivered yet."""
         ...

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from bitbucket_port.hooks.model import Hook
 from bitbucket_port.http import RefusedError
 
+Offered = Callable[[], frozenset[str] | None]
+"""Asks which events there are; None where the server does not tell."""
 Write = Callable[[Sequence[str]], Hook]
 """Makes the webhook, or changes the one it made before, to be for these events."""
 
@@ -15,8 +17,9 @@ Write = Callable[[Sequence[str]], Hook]
 class EventRefusals:
     """What a server's refusals taught. ``refused``: key → what the server said, from before; grows.
 
-    A refusal that names one of our keys is believed, once. One that names none is only taken for being about events
-    when the same webhook with another key alone is accepted; that is tried once in the life of this object.
+    A refusal that names one of our keys is believed, once. After one that names none the server is asked which events
+    there are; where it does not tell, the refusal is only taken for being about events when the same webhook with
+    fewer keys is accepted: that is tried once in the life of this object.
     """
 
     def __init__(self, refused: Mapping[str, str] | None = None) -> None:
@@ -27,7 +30,7 @@ class EventRefusals:
         """Those of the keys that were not refused."""
         return tuple(key for key in keys if key not in self.refused)
 
-    def write(self, keys: Sequence[str], write: Write) -> Hook | None:
+    def write(self, keys: Sequence[str], write: Write, offered: Offered = lambda: None) -> Hook | None:
         """The webhook for all keys that the server takes; None when it takes none. Raises RefusedError otherwise."""
         before = ""
         while kept := self.taken(keys):
@@ -37,11 +40,23 @@ class EventRefusals:
                 named = named_key(str(error), kept)
                 if error.status not in {400, 409, 422}:
                     raise
-                if named is None or str(error) == before:
+                if named is not None and str(error) != before:
+                    self.refused[named] = str(error)
+                elif not self._is_told(kept, offered, error):
                     return self._found_out(keys, write, error)
-                self.refused[named] = str(error)
                 before = str(error)
         return None
+
+    def _is_told(self, keys: Sequence[str], offered: Offered, error: RefusedError) -> bool:
+        """Whether the server's list of events leaves out any of these; raises ``error`` when it lists them all."""
+        there_are = offered()
+        if there_are is None:
+            return False
+        missing = [key for key in keys if key not in there_are]
+        if not missing:
+            raise error
+        self.refused |= dict.fromkeys(missing, "not among the events that the server lists")
+        return True
 
     def _found_out(self, keys: Sequence[str], write: Write, error: RefusedError) -> Hook:
         """Add key by key to what is accepted; raises ``error`` when not even one is, for then it is about the rest."""

@@ -27,13 +27,13 @@ def remove_all(work: Work, time_left: Callable[[], bool]) -> list[Finding]:
     waited = 0.0
     busy: list[Record] = []
 
-    def one(record: Record) -> None:
+    def one(record: Record, *, by_force: bool = False) -> None:
         nonlocal removed
         if upkeep is None or not time_left():
             left.append((record, "no time was left"))
             return
         try:
-            kept = upkeep.remove(record.subject)
+            kept = upkeep.remove(record.subject, by_force=by_force)
         except BusyError:
             busy.append(record)
         except BitbucketPortError as error:
@@ -53,7 +53,8 @@ def remove_all(work: Work, time_left: Callable[[], bool]) -> list[Finding]:
         again, busy[:] = busy[:], []
         for record in again:
             one(record)
-    left += [(record, "somebody was still working on it") for record in busy]
+    for record in busy:  # Whoever it was is dead, or will find out that ours were removed.
+        one(record, by_force=True)
     return _told(work, removed, left)
 
 

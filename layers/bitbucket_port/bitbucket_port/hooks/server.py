@@ -43,6 +43,11 @@ class ServerHooks:
         """``DELETE …/webhooks/{id}``."""
         removed(self._bitbucket, _path(subject) + path_of(hook_id))
 
+    def offered(self, subject: Subject) -> frozenset[str] | None:
+        """The Data Center does not tell; its refusals name the event."""
+        del subject
+        return None
+
     def health(self, subject: Subject, hook_id: str) -> Health | None:
         """``GET …/webhooks/{id}/statistics/summary``; 204 where nothing was delivered yet."""
         path = _path(subject) + path_of(hook_id, "statistics", "summary")

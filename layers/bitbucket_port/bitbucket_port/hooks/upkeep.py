@@ -27,8 +27,8 @@ CLAIM_SECONDS = 330.0
 """As long as a function works on a job, and a little longer: a claim of one that died is over by then."""
 BUSY_SECONDS = 30.0
 SCOPE_FIX = (
-    "Give BitbucketToken the scope webhook (an API token: read:webhook:bitbucket and write:webhook:bitbucket), or make "
-    "the webhook by hand."
+    "Give BitbucketToken the scope webhook (an API token: read:webhook:bitbucket, write:webhook:bitbucket and "
+    "delete:webhook:bitbucket), or make the webhook by hand."
 )
 FIXES = {
     "workspace": "Make the account of BitbucketToken an administrator of the workspace, or leave it: then repositories "
@@ -76,18 +76,22 @@ class Upkeep:
         before = self.store.record(subject.key) or Record(subject, "begun")
         self.store.put(self._ended(before, "failed", error, "It is tried again with the next check."))
 
-    def remove(self, subject: Subject) -> Record | None:
+    def remove(self, subject: Subject, *, by_force: bool = False) -> Record | None:
         """Remove ours at this subject; None when nothing of ours is there any more.
 
-        A record that comes back says why they are still there. Raises as ``bring`` does.
+        A record that comes back says why they are still there. ``by_force``: whoever else works on it is taken for
+        dead. Raises as ``bring`` does.
         """
-        before = self._claimed(subject)
+        before = self._claimed(subject, by_force=by_force)
         try:
             for hook in self._ours(subject, before):
                 self.api.delete(subject, hook.id)
         except NotFoundError:
             pass  # With the subject its webhooks went.
         except PermanentError as error:
+            if before.state == "refused" and not before.hooks:  # None was ever made there.
+                self.store.forget(subject.key)
+                return None
             record = before.ended("refused", self.clock(), f"ours could not be removed: {error}", FIXES[subject.level])
             self.store.put(record)
             return record
@@ -100,11 +104,12 @@ class Upkeep:
 
     # --- one subject -------------------------------------------------------------------------------------------------
 
-    def _claimed(self, subject: Subject) -> Record:
+    def _claimed(self, subject: Subject, *, by_force: bool = False) -> Record:
         """The record so far; from now on nobody else works on this subject. Raises BusyError when somebody does."""
         self._token = tokens.token_hex(8)
         now = self.clock()
-        if not self.store.claim(subject, self._token, now=now, until=now + CLAIM_SECONDS):
+        claimed = self.store.claim(subject, self._token, now=now, until=now + CLAIM_SECONDS)
+        if not claimed and not by_force:
             raise BusyError(f"somebody else looks after the webhooks of the {subject}", retry_after=BUSY_SECONDS)
         known = self.store.record(subject.key) or Record(subject, "begun")
         return Record(subject, known.state, known.checked, known.hooks, known.secret_version, known.wanted)
@@ -135,7 +140,10 @@ class Upkeep:
             repaired += wrong if hook and known else ["removed"] if known and not hook else []
             unhealthy += [health.text] if health and health.failing else []
         for hook in match.surplus:
-            self.api.delete(subject, hook.id)
+            try:
+                self.api.delete(subject, hook.id)
+            except PermanentError as error:  # What is wanted is there; this one only tells everything twice.
+                unhealthy.append(f"{hook.url} is there twice and could not be removed: {error}")
         return Record(
             subject,
             "right",
@@ -155,10 +163,12 @@ class Upkeep:
         wrong: tuple[str, ...] = ()
         if hook is not None:
             wrong = differences(hook, wanted, taken, self.secret.value)
+            kept = before.hooks.get(wanted.part)
             is_current = before.secret_version == self.secret.version
-            send = needs_secret(hook, before.hooks.get(wanted.part), is_current=is_current, health=health)
-            if not wrong and not send:
+            if not wrong and not needs_secret(hook, kept, is_current=is_current, health=health):
                 return hook, []
+            if not wrong and kept is not None and hook.changed != kept.changed:
+                wrong = ("changed by hand",)  # In what is not shown: the secret.
         made = hook
 
         def write(events: Sequence[str]) -> Hook:
@@ -169,7 +179,7 @@ class Upkeep:
                 made = self.api.change(subject, made.id, wanted, events, self.secret.value)
             return made
 
-        written = self.refusals.write(wanted.events, write)
+        written = self.refusals.write(wanted.events, write, lambda: self.api.offered(subject))
         if written is None and hook is not None:
             self.api.delete(subject, hook.id)
         return written, [*wrong]

@@ -1,0 +1,412 @@
+"""Whatever is wrong with webhooks ends in the right ones, and touches nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bitbucket_port.hooks.subject import Level
+from bitbucket_port.hooks.wanted import event_keys
+from bitbucket_port.secrets import Secret
+from bitbucket_port.webhooks.event_keys import FAMILIES, family_of
+from tests.hooks.conftest import PROJECTS
+from tests.hooks.scene import BASE_URL, DAY, NAME, Scene, texts
+
+FAMILY_URLS = {f"{BASE_URL}/webhooks/{family}" for family in FAMILIES}
+ONE_URL = f"{BASE_URL}/webhooks"
+
+
+@pytest.fixture(params=["cloud", "server"])
+def scene(request: pytest.FixtureRequest) -> Scene:
+    made = request.getfixturevalue(request.param)
+    assert isinstance(made, Scene)
+    return made
+
+
+def name_of(hook: Any) -> str:
+    settings = hook.settings
+    return str(settings.get("description", settings.get("name")))
+
+
+def assert_right(scene: Scene, *, secret: str | None = None, without: set[str] | None = None) -> None:
+    """Exactly the webhooks there should be: one per family of a workspace, one per project of a Data Center."""
+    ours = scene.ours()
+    for hook in ours:
+        assert hook.active
+        assert hook.secret == (secret or scene.secret.value)
+        assert name_of(hook) == NAME
+    if scene.product == "cloud":
+        assert {hook.url for hook in ours} == FAMILY_URLS
+        assert len(ours) == len(FAMILIES)
+        assert all(hook.subject is None for hook in ours)
+        for hook in ours:
+            assert {family_of("cloud", key) for key in hook.events} == {hook.url.rpartition("/")[2]}
+        assert sorted(key for hook in ours for key in hook.events) == sorted(
+            set(event_keys("cloud", "workspace")) - (without or set())
+        )
+        return
+    assert sorted(hook.subject.key for hook in ours) == sorted(project.key for project in scene.world.projects)
+    for hook in ours:
+        assert hook.url == ONE_URL
+        assert set(hook.events) == set(event_keys("server", "project")) - (without or set())
+
+
+def assert_one_per_repository(scene: Scene, level: Level = "repository") -> None:
+    ours = scene.ours()
+    repositories = [repository.full_name for repository in scene.world.repositories]
+    assert sorted(hook.subject.full_name for hook in ours) == sorted(repositories)
+    for hook in ours:
+        assert hook.url == ONE_URL
+        assert set(hook.events) == set(event_keys(scene.product, level))
+        assert hook.secret == scene.secret.value
+        assert hook.active
+
+
+def test_where_there_are_none_they_are_made_and_a_second_time_changes_nothing(scene: Scene) -> None:
+    assert "not looked at yet" in texts(scene.plan(force=True))
+    assert_right(scene)
+    before = [(id(hook), hook.settings) for hook in scene.ours()]
+    writes = scene.writes()
+    for _ in range(3):
+        scene.plan()
+    assert [(id(hook), hook.settings) for hook in scene.ours()] == before
+    assert scene.writes() == writes
+    assert [finding.outcome for finding in scene.findings()] == ["ok"]
+
+
+def _disable(scene: Scene, hook: Any) -> None:
+    scene.bitbucket.disable_hook(hook)
+
+
+def _other_events(scene: Scene, hook: Any) -> None:
+    scene.bitbucket.change_hook_events(hook, list(hook.events[1:]))
+
+
+def _more_events(scene: Scene, hook: Any) -> None:
+    more = "repo:commit_comment_created" if scene.product == "cloud" else "repo:comment:added"
+    scene.bitbucket.change_hook_events(hook, [*hook.events, more])
+
+
+def _other_url(scene: Scene, hook: Any) -> None:
+    scene.bitbucket.change_hook_url(hook, "https://elsewhere.example.com/webhooks")
+
+
+def _wrong_secret(scene: Scene, hook: Any) -> None:
+    scene.bitbucket.change_hook_secret(hook, "somebody else's secret")
+
+
+def _no_secret(scene: Scene, hook: Any) -> None:
+    scene.bitbucket.change_hook_secret(hook, None)
+
+
+def _removed(scene: Scene, hook: Any) -> None:
+    scene.bitbucket.remove_hook(hook)
+
+
+FAULTS = [_disable, _other_events, _more_events, _other_url, _wrong_secret, _no_secret, _removed]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("how", ["the next day", "by set-up"])
+def test_what_somebody_changed_by_hand_is_put_right(
+    scene: Scene, fault: Callable[[Scene, Any], None], how: str
+) -> None:
+    scene.plan(force=True)
+    hook = next(one for one in scene.ours() if len(one.events) > 1)
+    fault(scene, hook)
+    if how == "the next day":
+        scene.now += DAY
+    scene.plan(force=how == "by set-up")
+    assert_right(scene)
+    if scene.product == "server" or fault is not _wrong_secret:  # Cloud shows nothing of it.
+        assert "put right" in texts(scene.findings())
+
+
+def test_known_ones_are_looked_at_once_a_day(scene: Scene) -> None:
+    scene.plan(force=True)
+    hook = scene.ours()[0]
+    scene.bitbucket.disable_hook(hook)
+    scene.now += DAY / 4
+    scene.plan()
+    assert not hook.active
+    scene.now += DAY * 3 / 4
+    scene.plan()
+    assert hook.active
+
+
+@pytest.mark.parametrize("where", ["first page", "last page", "nowhere"])
+def test_a_list_of_three_pages_is_read_to_its_end(scene: Scene, where: str) -> None:
+    """Ours on the last page is found, and none is made a second time; those of others stay as they are."""
+    subject = {} if scene.product == "cloud" else {"subject": PROJECTS[0]}
+    old = f"{ONE_URL}/push" if scene.product == "cloud" else ONE_URL
+    if scene.product == "cloud":
+        scene.bitbucket.hook_page_size = 10
+    else:
+        scene.bitbucket.page_limit = 10
+    if where == "first page":
+        scene.bitbucket.add_hook(old, **subject)
+    for number in range(25):
+        scene.bitbucket.add_hook(f"https://ci.example.com/{number}", **subject)
+    if where == "last page":
+        scene.bitbucket.add_hook(old, **subject)
+    others = scene.foreign()
+    scene.plan(force=True)
+    assert_right(scene)
+    assert scene.foreign() == others
+    pages = [one for one in scene.bitbucket.requests if one.method == "GET" and one.path.endswith("hooks")]
+    assert len([one for one in pages if PROJECTS[0] in one.path or scene.product == "cloud"]) >= 3
+
+
+def test_a_rotated_secret_is_sent_to_all_at_the_next_plan(scene: Scene) -> None:
+    scene.plan(force=True)
+    scene.secret = Secret("second secret", "2")
+    scene.plan()
+    assert_right(scene, secret="second secret")
+    writes = scene.writes()
+    scene.plan()
+    assert scene.writes() == writes
+
+
+def test_a_second_webhook_that_leads_to_us_is_removed_and_all_others_stay(scene: Scene) -> None:
+    subject = {} if scene.product == "cloud" else {"subject": PROJECTS[3]}
+    scene.plan(force=True)
+    scene.bitbucket.add_hook(f"{ONE_URL}/push" if scene.product == "cloud" else ONE_URL, **subject)
+    scene.bitbucket.add_hook("https://ci.example.com/webhooks", name="bitbucket-port/another-stack", **subject)
+    scene.bitbucket.add_hook(f"{BASE_URL}.example.org/webhooks", name="build", **subject)
+    others = [hook for hook in scene.bitbucket.hooks if hook.url == "https://ci.example.com/webhooks"]
+    scene.now += DAY
+    scene.plan()
+    ours = [hook for hook in scene.ours() if ".example.org" not in hook.url]
+    assert len(ours) == (len(FAMILIES) if scene.product == "cloud" else len(PROJECTS))
+    assert [hook for hook in scene.bitbucket.hooks if hook.url == "https://ci.example.com/webhooks"] == others
+    assert any(".example.org" in hook.url for hook in scene.bitbucket.hooks)
+
+
+def test_ours_follow_when_our_address_changes(scene: Scene) -> None:
+    scene.plan(force=True)
+    made = {id(hook) for hook in scene.bitbucket.hooks}
+    scene.base_url = "https://webhooks.example.net"
+    scene.plan()
+    ours = scene.ours()
+    assert {id(hook) for hook in ours} == made
+    assert all(hook.url.startswith("https://webhooks.example.net/webhooks") for hook in ours)
+    assert {hook.url.rpartition("/")[2] for hook in ours} == (
+        set(FAMILIES) if scene.product == "cloud" else {"webhooks"}
+    )
+
+
+@pytest.mark.parametrize("refused", [["repo:push"], ["pullrequest:push", "repo:imported"], ["project:updated"]])
+def test_events_that_cloud_refuses_are_left_out_and_told(cloud: Scene, refused: list[str]) -> None:
+    for key in refused:
+        cloud.bitbucket.refuse_event(key)
+    cloud.plan(force=True)
+    families = {key for key in event_keys("cloud", "workspace") if key not in refused}
+    ours = cloud.ours()
+    assert {key for hook in ours for key in hook.events} == families
+    assert len(ours) == len({family_of("cloud", key) for key in families})
+    told = texts(cloud.findings())
+    assert all(key in told for key in refused)
+    writes = cloud.writes()
+    cloud.plan()
+    assert cloud.writes() == writes
+    cloud.bitbucket.refused_events.clear()
+    cloud.plan(force=True)
+    assert_right(cloud)
+
+
+@pytest.mark.parametrize("refused", [["project:modified"], ["pr:deleted", "repo:forked", "pr:comment:edited"]])
+def test_events_that_a_data_center_refuses_are_left_out_one_by_one_and_told(server: Scene, refused: list[str]) -> None:
+    for key in refused:
+        server.bitbucket.refuse_event(key)
+    server.plan(force=True)
+    assert_right(server, without=set(refused))
+    # Learned once, not at every project.
+    assert server.writes() == len(PROJECTS) + len(refused)
+    assert all(key in texts(server.findings()) for key in refused)
+    server.bitbucket.refused_events.clear()
+    server.bitbucket.version = "9.5.0"
+    server.now += DAY
+    server.plan()
+    assert_right(server)
+
+
+def test_one_forbidden_project_of_ten_stops_no_other(server: Scene) -> None:
+    server.bitbucket.forbid_hooks("P04")
+    server.plan(force=True)
+    assert sorted(hook.subject.key for hook in server.ours()) == [key for key in PROJECTS if key != "P04"]
+    finding = next(one for one in server.findings() if "P04" in one.about)
+    assert finding.outcome == "warning"
+    assert "PROJECT_ADMIN" in finding.fix
+    asked = server.bitbucket.count(lambda one: "P04/webhooks" in one.path)
+    server.plan()
+    assert server.bitbucket.count(lambda one: "P04/webhooks" in one.path) == asked
+    server.bitbucket.allow_hooks("P04")
+    server.now += DAY
+    server.plan()
+    assert_right(server)
+    assert "P04" not in texts(server.findings())
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_data_center_may_say_401_for_what_good_credentials_may_not(server: Scene, status: int) -> None:
+    server.bitbucket.forbidden_status = status
+    server.bitbucket.forbid_hooks("P00")
+    server.plan(force=True)
+    assert len(server.ours()) == len(PROJECTS) - 1
+    assert not server.notes.kept.get("refused#bitbucket")
+
+
+def test_without_the_webhook_scope_none_are_made_and_it_is_said_how_to_mend_that(cloud: Scene) -> None:
+    cloud.bitbucket.scopes = {"account", "project", "repository", "pullrequest"}
+    cloud.plan(force=True)
+    assert cloud.ours() == []
+    assert not cloud.bitbucket.count(lambda one: "/repositories/" in one.path)  # Nor will they be allowed there.
+    told = texts(cloud.findings())
+    assert "scope webhook" in told
+    assert ONE_URL in told
+    assert "print-the-secret" in told
+    assert "pullrequest:fulfilled" in told
+    cloud.bitbucket.scopes = {"account", "project", "repository", "pullrequest", "webhook"}
+    cloud.plan()
+    assert_right(cloud)
+    assert "scope" not in texts(cloud.findings())
+
+
+def test_an_api_token_that_may_read_but_not_write_webhooks(cloud: Scene) -> None:
+    read = {f"read:{thing}:bitbucket" for thing in ("project", "repository", "pullrequest", "workspace", "webhook")}
+    cloud.bitbucket.scopes = set(read)
+    cloud.plan(force=True)
+    assert cloud.ours() == []
+    assert "write:webhook:bitbucket" in texts(cloud.findings())
+    cloud.bitbucket.scopes = read | {"write:webhook:bitbucket"}
+    cloud.plan()
+    assert_right(cloud)
+
+
+def test_who_may_not_administer_the_workspace_gets_one_per_repository(cloud: Scene) -> None:
+    cloud.bitbucket.workspace_owner = False
+    cloud.bitbucket.forbid_hooks("P07")
+    others = cloud.bitbucket.add_hook("https://ci.example.com", subject="repository-p00")
+    cloud.plan(force=True)
+    ours = cloud.ours()
+    assert sorted(hook.subject.project.key for hook in ours) == [key for key in PROJECTS if key != "P07"]
+    assert {hook.url for hook in ours} == {ONE_URL}
+    assert all(set(hook.events) == set(event_keys("cloud", "repository")) for hook in ours)
+    assert others in cloud.bitbucket.hooks
+    told = cloud.findings()
+    assert [one.about for one in told if one.outcome == "warning"] == ["webhook of repository acme/repository-p07"]
+    cloud.world.create_repository("P00", "brand-new")
+    cloud.plan()
+    assert "acme/brand-new" in {hook.subject.full_name for hook in cloud.ours()}
+
+
+def test_the_workspaces_webhooks_replace_those_of_repositories_once_they_may_be_made(cloud: Scene) -> None:
+    cloud.bitbucket.workspace_owner = False
+    cloud.plan(force=True)
+    assert_one_per_repository(cloud)
+    others = [cloud.bitbucket.add_hook("https://ci.example.com", subject="repository-p00")]
+    cloud.bitbucket.workspace_owner = True
+    cloud.plan()
+    assert_right(cloud)
+    assert [hook for hook in cloud.bitbucket.hooks if hook not in cloud.ours()] == others
+    assert set(cloud.store.records()) == {"workspace#-"}
+
+
+def test_a_repository_that_is_full_is_told(cloud: Scene) -> None:
+    cloud.bitbucket.workspace_owner = False
+    cloud.bitbucket.add_foreign_hooks(50, "repository-p02")
+    cloud.plan(force=True)
+    assert len(cloud.ours()) == len(PROJECTS) - 1
+    assert "at most 50 webhooks" in texts(cloud.findings())
+
+
+def test_new_projects_get_theirs_at_once_and_removed_ones_are_forgotten(server: Scene) -> None:
+    server.plan(force=True)
+    server.world.create_project("NEW")
+    server.plan()
+    assert_right(server)
+    server.bitbucket.forget_requests()
+    project = server.world.project("P01")
+    for hook in [one for one in server.bitbucket.hooks if one.subject is project]:
+        server.bitbucket.remove_hook(hook)
+    server.world.projects.remove(project)
+    server.plan()
+    assert_right(server)
+    assert f"project#{project.id}" not in server.store.records()
+
+
+def test_only_what_the_mapping_is_about(server: Scene) -> None:
+    server.plan(force=True)
+    for resource in server.mapping["resources"]:
+        resource["selector"]["projects"] = ["P02", "P05"]
+    others = server.bitbucket.add_hook("https://ci.example.com", subject="P09")
+    server.plan()
+    assert sorted(hook.subject.key for hook in server.ours()) == ["P02", "P05"]
+    assert others in server.bitbucket.hooks
+
+
+def test_a_server_that_fails_is_asked_again_and_stops_no_other(server: Scene) -> None:
+    server.bitbucket.fail_next(200, 500, "/projects/P03/webhooks")
+    server.plan(force=True)
+    assert sorted(hook.subject.key for hook in server.ours()) == [key for key in PROJECTS if key != "P03"]
+    assert "P03" in texts(server.findings())
+    with server.bitbucket.lock:
+        server.bitbucket._failures.clear()
+    server.now += DAY
+    server.plan()
+    assert_right(server)
+
+
+def test_an_answer_that_was_lost_makes_no_second_webhook(scene: Scene) -> None:
+    scene.bitbucket.fail_next(1, 502, "POST", after=True)
+    scene.plan(force=True)
+    assert_right(scene)
+
+
+def test_bad_health_is_told(server: Scene) -> None:
+    server.plan(force=True)
+    hook = next(one for one in server.ours() if one.subject.key == "P06")
+    server.bitbucket.record_deliveries(hook, 3, 503)
+    server.now += DAY
+    server.plan()
+    assert "503" in texts(server.findings())
+    assert [one.about for one in server.findings() if one.outcome == "warning"] == ["webhook of project P06"]
+    server.bitbucket.record_deliveries(hook, 1, 202)
+    server.now += DAY
+    server.plan()
+    assert "503" not in texts(server.findings())
+
+
+@pytest.mark.parametrize("why", ["BitbucketApi is none", "LiveEvents is false", "there is no public URL"])
+def test_where_none_are_to_be_made_that_is_said_with_what_to_do_by_hand(scene: Scene, why: str) -> None:
+    scene.why_none = why
+    told = texts(scene.plan(force=True))
+    assert scene.bitbucket.hooks == []
+    assert scene.bitbucket.requests == []
+    assert why in told
+    assert ONE_URL in told
+    assert "print-the-secret" in told
+    assert all(key in told for key in event_keys(scene.product, "project"))
+
+
+def test_those_made_before_live_events_were_switched_off_are_removed(scene: Scene) -> None:
+    subject = {} if scene.product == "cloud" else {"subject": PROJECTS[3]}
+    scene.plan(force=True)
+    others = scene.bitbucket.add_hook("https://ci.example.com", **subject)
+    scene.why_none = "LiveEvents is false"
+    scene.plan(force=True)
+    assert scene.bitbucket.hooks == [others]
+    scene.why_none = ""
+    scene.plan(force=True)
+    assert_right(scene)
+
+
+def test_a_secret_that_is_too_long_for_cloud_is_told_and_never_shown(cloud: Scene) -> None:
+    cloud.secret = replace(cloud.secret, value="s" * 129)
+    cloud.plan(force=True)
+    assert cloud.ours() == []
+    assert "128" in texts(cloud.findings())
+    assert "sss" not in texts(cloud.findings())
