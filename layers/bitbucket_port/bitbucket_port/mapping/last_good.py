@@ -40,14 +40,15 @@ def merged(given: Any, last: JsonObject, *, product: Product, file: str) -> Merg
     kind. ``file`` names the document in problems.
     """
     new = parse(given, product=product, file=file)
+    if not new.problems:
+        return Merged(given, new, ())
     before = parse(last, product=product, file=file)
     if not isinstance(given, dict) or not isinstance(given.get("resources"), list):
         return Merged(last, before, new.problems, whole=True)
     forms = _last_forms(given["resources"], _invalid(new), last.get("resources"), _invalid(before))
     resources = [forms.get(index, entry) for index, entry in enumerate(given["resources"])]
     document = {**_options(given, last, new, before), "resources": resources}
-    mapping = parse(document, product=product, file=file)
-    return Merged(document, mapping, new.problems, frozenset(forms))
+    return Merged(document, parse(document, product=product, file=file), new.problems, frozenset(forms))
 
 
 def _invalid(mapping: Mapping) -> frozenset[int]:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, get_args
 
 from bitbucket_port.port.integration import Sign
 
-Write = Literal["registration", "resync began", "resync ended"]
+Write = Literal["registration", "change", "resync began", "resync ended"]
 """What we write. Each has a note of its own, so that two functions never overwrite each other's."""
 LATE_SECONDS = 10.0
 """How long after our write Port may still make the request for it."""
@@ -36,14 +36,14 @@ class OwnWrites:
         self._notes = notes
         self._clock = clock
 
-    def expect(self, write: Write) -> None:
-        """Note a write before it is made: a request for a resync follows.
+    def expect(self, write: Write, newest: Sign | None) -> None:
+        """Note a write before it is made: a request for a resync follows. ``newest`` is the newest one so far.
 
-        Unless the last write of this sort was followed by none: Port may make none for it, and a person who presses
-        the button right after it shall not be taken for us.
+        Unless what we tell of resyncs was followed by none before: Port may make none for it, and a person who presses
+        the button right after a run shall not be taken for us.
         """
-        quiet = self._made_none(write) or (write == "resync ended" and self._made_none("resync began"))
-        self._keep(write, self._clock(), "", quiet=quiet)
+        same: tuple[Write, ...] = ("resync began", "resync ended") if write.startswith("resync") else ()
+        self._keep(write, self._clock(), "", quiet=any(self._made_none(one, newest) for one in same))
 
     def made_at(self, write: Write, at: float, stamp: str) -> None:
         """Note when Port carried the write out (epoch seconds, Port's clock) and which request it showed for it."""
@@ -51,7 +51,9 @@ class OwnWrites:
 
     def made(self, sign: Sign) -> bool:
         """Whether one of our writes made this request."""
-        return any(self._made(write, sign) for write in get_args(Write))
+        # Each is asked, for one request may cover up that of another write.
+        made = [self._made(write, sign) for write in get_args(Write)]
+        return any(made)
 
     def _made(self, write: Write, sign: Sign) -> bool:
         noted = self._noted(write)
@@ -67,10 +69,12 @@ class OwnWrites:
         self._keep(write, at, sign.stamp if not noted.get("quiet") else f"perhaps {sign.stamp}", quiet=False)
         return not noted.get("quiet")
 
-    def _made_none(self, write: Write) -> bool:
+    def _made_none(self, write: Write, newest: Sign | None) -> bool:
+        """Whether the last write of this sort was certainly followed by no request."""
         noted = self._noted(write)
-        late = bool(noted) and self._clock() > float(noted["at"]) + LATE_SECONDS
-        return late and not noted["stamp"]
+        if not noted or noted["stamp"] or self._clock() <= float(noted["at"]) + LATE_SECONDS:
+            return False
+        return newest is not None and (newest.at or 0.0) < float(noted["at"]) - SKEW_SECONDS
 
     def _noted(self, write: Write) -> Mapping[str, str]:
         return self._notes.noted(f"own write#{write}")

@@ -73,7 +73,7 @@ class Poll:
         findings, before = self._looked()
         for finding in findings:
             _logger.info("%s", finding)
-        self._own.expect(write)
+        self._own.expect(write, before)
         made = change()
         at = (epoch_of(made.get("updatedAt")) if isinstance(made, dict) else None) or self._clock()
         try:

@@ -91,7 +91,7 @@ class Integration:
             differs["config"] = load(self._product, self._preset)
         if not differs:
             return [Finding(ABOUT, "ok", f"{self._port.identifier!r} is registered in Port.")]
-        self._write(lambda: self._port.change(differs))
+        self._write("change", lambda: self._port.change(differs))
         return [Finding(ABOUT, "changed", f"{', '.join(differs)} of {self._port.identifier!r} in Port were set.")]
 
     def take_mapping(self) -> list[Finding]:
@@ -121,18 +121,18 @@ class Integration:
             self._port.register(app_type=self._app_type, version=self._version, config=config)
 
         try:
-            self._write(register)
+            self._write("registration", register)
         except PermanentError as error:
             text = f"{self._port.identifier!r} was not registered: {error}. Only its page in Port is missing."
             fix = "The packaged mapping is in use; set MappingSource to package to say that this is meant."
             return Finding(ABOUT, "warning", text, fix)
         return Finding(ABOUT, "changed", f"{self._port.identifier!r} was registered in Port, with a mapping.")
 
-    def _write(self, change: Callable[[], object]) -> None:
+    def _write(self, write: Write, change: Callable[[], object]) -> None:
         if self._requests is None:
             change()
         else:
-            self._requests.write("registration", change)
+            self._requests.write(write, change)
 
     def _packaged(self) -> list[Finding]:
         why = "" if self._source == "port" else " (MappingSource: package)"
