@@ -13,17 +13,36 @@ PARAMETER_OF = {
     "BITBUCKET_USERNAME": "BitbucketUsername",
     "BITBUCKET_TOKEN": "BitbucketToken",
     "BITBUCKET_API": "BitbucketApi",
+    "LIVE_EVENTS": "LiveEvents",
+    "BASE_URL": "BaseUrl",
+    "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER": "BitbucketIsVersion8Point7OrOlder",
     "PORT_CLIENT_ID": "PortClientId",
     "PORT_CLIENT_SECRET": "PortClientSecret",
     "PORT_BASE_URL": "PortBaseUrl",
     "INTEGRATION_IDENTIFIER": "IntegrationIdentifier",
+    "MAPPING_SOURCE": "MappingSource",
     "MAPPING_PRESET": "MappingPreset",
+    "INITIALIZE_PORT_RESOURCES": "InitializePortResources",
+    "SEND_RAW_DATA_EXAMPLES": "SendRawDataExamples",
     "SCHEDULED_RESYNC_INTERVAL": "ScheduledResyncInterval",
     "LIST_INTERVAL": "ListInterval",
+    "PORT_POLL_INTERVAL": "PortPollInterval",
     "LOG_LEVEL": "LogLevel",
 }
 CREDENTIALS = ("BITBUCKET_TOKEN", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET")
-ALSO_WITH_STAND_INS = ("BITBUCKET_API", "MAPPING_PRESET", "SCHEDULED_RESYNC_INTERVAL", "LIST_INTERVAL", "LOG_LEVEL")
+ALSO_WITH_STAND_INS = (
+    "BITBUCKET_API",
+    "LIVE_EVENTS",
+    "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER",
+    "MAPPING_SOURCE",
+    "MAPPING_PRESET",
+    "INITIALIZE_PORT_RESOURCES",
+    "SEND_RAW_DATA_EXAMPLES",
+    "SCHEDULED_RESYNC_INTERVAL",
+    "LIST_INTERVAL",
+    "PORT_POLL_INTERVAL",
+    "LOG_LEVEL",
+)
 NO_RESYNC = {"ScheduledResyncInterval": "0", "ListInterval": "0"}
 """Parameters with which nothing happens but what somebody sets off."""
 SECRET = ("BitbucketToken", "PortClientSecret", "PortClientId")
@@ -44,8 +63,10 @@ def real_servers(environment: Mapping[str, str]) -> dict[str, str] | None:
     if len(given) < len(CREDENTIALS) and environment.get("BITBUCKET_API") != "none":
         missing = ", ".join(sorted(set(CREDENTIALS) - set(given)))
         raise SettingsError(f"Set {missing} too, or none of them to use the stand-ins.")
-    # Webhook-only mode needs no token; the template wants something typed.
-    return {"BitbucketToken": "-", **_parameters(environment, PARAMETER_OF)}
+    # Webhook-only mode needs no token; the template wants something typed. Nobody but this machine reaches its API, so
+    # without another address there is nothing that a webhook could be sent to.
+    unreachable = {} if environment.get("BASE_URL") else {"LiveEvents": "false"}
+    return {"BitbucketToken": "-", **_parameters(environment, PARAMETER_OF), **unreachable}
 
 
 def product_of(parameters: Mapping[str, str]) -> Product:

@@ -25,6 +25,7 @@ OWN_QUEUE = {
     "ResyncWorker": "RESYNC_JOBS_QUEUE_URL",
 }
 START = "ResyncStart"
+SET_UP = "SetUpFunction"
 EVERYWHERE = {"BITBUCKET_PRODUCT", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
 RECEIVE = EVERYWHERE | {
     "WEBHOOK_SECRET_ARN",
@@ -44,6 +45,7 @@ CONSUME = EVERYWHERE | {
     "PORT_CLIENT_SECRET_SECRET_ARN",
     "CREDENTIALS_SECRET_ARN",
     "INTEGRATION_IDENTIFIER",
+    "MAPPING_SOURCE",
     "MAPPING_PRESET",
     "LEDGER_TABLE",
     "RESYNC_JOBS_QUEUE_URL",
@@ -51,29 +53,24 @@ CONSUME = EVERYWHERE | {
     "NO_PROXY",
     "CA_BUNDLE_SECRET_ARN",
 }
-
-
-BEGIN = EVERYWHERE | {
-    "BITBUCKET_WORKSPACE",
-    "BITBUCKET_URL",
-    "BITBUCKET_API",
-    "BITBUCKET_TOKEN_SECRET_ARN",
-    "PORT_CLIENT_ID",
-    "PORT_CLIENT_SECRET_SECRET_ARN",
-    "CREDENTIALS_SECRET_ARN",
-    "INTEGRATION_IDENTIFIER",
-    "MAPPING_PRESET",
-    "LEDGER_TABLE",
-    "RESYNC_JOBS_QUEUE_URL",
-}
 INTERVALS = {"SCHEDULED_RESYNC_INTERVAL": "ScheduledResyncInterval", "LIST_INTERVAL": "ListInterval"}
+SWITCHES = {"LIVE_EVENTS": "LiveEvents", "INITIALIZE_PORT_RESOURCES": "InitializePortResources"}
+SETTING_UP = {"BASE_URL", "WEBHOOK_SECRET_ARN", "STACK_ID", "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER", *SWITCHES}
+MORE = {
+    "ResyncWorker": {*INTERVALS, *SETTING_UP, "SEND_RAW_DATA_EXAMPLES"},
+    SET_UP: {*INTERVALS, *SETTING_UP, "SEND_RAW_DATA_EXAMPLES"},
+    START: {*INTERVALS, *SWITCHES, "PORT_POLL_INTERVAL"},
+}
+"""Function → what it knows besides ``CONSUME``."""
 
 
-def test_there_is_a_receive_and_a_process_per_family_one_more_receive_and_two_for_resyncs(template: Template) -> None:
-    assert set(functions(template)) == set(ROUTES) | set(OWN_QUEUE) | {START}
+def test_there_is_a_receive_and_a_process_per_family_one_more_receive_two_for_resyncs_and_set_up(
+    template: Template,
+) -> None:
+    assert set(functions(template)) == set(ROUTES) | set(OWN_QUEUE) | {START, SET_UP}
 
 
-@pytest.mark.parametrize("name", [*ROUTES, *OWN_QUEUE, START])
+@pytest.mark.parametrize("name", [*ROUTES, *OWN_QUEUE, START, SET_UP])
 def test_the_handler_named_in_the_template_exists(template: Template, name: str) -> None:
     function = functions(template)[name]
     module, handler = function["Handler"].split(".")
@@ -93,20 +90,47 @@ def test_receive_has_its_route_and_no_more_environment_than_it_needs(template: T
 
 
 @pytest.mark.parametrize("name", OWN_QUEUE)
-def test_process_and_worker_know_their_own_queue_and_not_the_webhook_secret(template: Template, name: str) -> None:
+def test_process_and_worker_know_their_own_queue_and_process_not_the_webhook_secret(
+    template: Template, name: str
+) -> None:
     variables = functions(template)[name]["Environment"]["Variables"]
     queue = functions(template)[name]["Events"]["Queue"]["Properties"]["Queue"]["Fn::GetAtt"][0]
 
-    more = set(INTERVALS) if name == "ResyncWorker" else set()
-    assert set(variables) == CONSUME | more | {OWN_QUEUE[name]}
+    assert set(variables) == CONSUME | MORE.get(name, set()) | {OWN_QUEUE[name]}
     assert variables[OWN_QUEUE[name]] == {"Ref": queue}
 
 
-def test_what_begins_resyncs_knows_when_they_are_due_and_no_proxy(template: Template) -> None:
+def test_what_begins_resyncs_knows_when_they_are_due_and_how_to_ask_port(template: Template) -> None:
     variables = functions(template)[START]["Environment"]["Variables"]
+    wanted = {**INTERVALS, **SWITCHES, "PORT_POLL_INTERVAL": "PortPollInterval"}
 
-    assert set(variables) == BEGIN | set(INTERVALS)
-    assert {name: variables[name] for name in INTERVALS} == {name: {"Ref": ref} for name, ref in INTERVALS.items()}
+    assert set(variables) == CONSUME - {"BITBUCKET_USERNAME"} | MORE[START]
+    assert {name: variables[name] for name in wanted} == {name: {"Ref": ref} for name, ref in wanted.items()}
+
+
+def test_set_up_and_the_worker_which_repeats_it_know_the_same(template: Template) -> None:
+    worker, set_up = (functions(template)[name]["Environment"]["Variables"] for name in ("ResyncWorker", SET_UP))
+
+    assert set_up == worker
+    assert set(set_up) == CONSUME | MORE[SET_UP]
+    assert set_up["STACK_ID"] == {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"Fn::GetAtt": ["WebhookApi", "ApiEndpoint"]}),
+        ({"BaseUrl": "https://a.example.com"}, "https://a.example.com"),
+    ],
+)
+def test_webhooks_are_sent_to_the_api_unless_another_address_is_given(
+    template: Template, given: dict[str, str], expected: Any
+) -> None:
+    deployed = resources(template, given)
+
+    assert deployed[SET_UP]["Properties"]["Environment"]["Variables"]["BASE_URL"] == expected
+    assert deployed["ResyncWorker"]["Properties"]["Environment"]["Variables"]["BASE_URL"] == expected
+    assert deployed["SetUp"]["Properties"]["BaseUrl"] == expected
 
 
 @pytest.mark.parametrize("given", [{}, {"BitbucketProduct": "server", "BitbucketUrl": "https://git.example.com"}])
@@ -115,8 +139,9 @@ def test_the_environment_of_every_function_that_has_settings_is_read_without_com
 ) -> None:
     deployed = resources(template, {"BitbucketWorkspace": "acme", **given})
     product: str = given.get("BitbucketProduct", "cloud")
-    for name in (*OWN_QUEUE, START):
+    for name in (*OWN_QUEUE, START, SET_UP):
         variables = deployed[name]["Properties"]["Environment"]["Variables"] | {"BITBUCKET_PRODUCT": product}
+        variables |= {"BASE_URL": "https://api.example.com"} if "BASE_URL" in variables else {}
         settings = Settings.from_environment({key: value_of(value) for key, value in variables.items()})
         if set(INTERVALS) <= set(variables):
             assert (settings.scheduled_resync_interval, settings.list_interval) == (360, 15 if given else 60)
@@ -147,6 +172,7 @@ def test_time_memory_runtime_and_processor(template: Template) -> None:
         **dict.fromkeys(OWN_QUEUE, 30),
         START: 30,
         "ResyncWorker": 300,
+        SET_UP: 900,
     }
     for function in deployed.values():
         assert function["MemorySize"] == 512
@@ -167,7 +193,9 @@ def test_only_the_worker_may_feed_its_own_queue(template: Template) -> None:
         ({"ScheduledResyncInterval": "0"}, "ENABLED"),
         ({"ListInterval": "0"}, "ENABLED"),
         ({"ListInterval": "5", "ScheduledResyncInterval": "0"}, "ENABLED"),
-        ({"ListInterval": "0", "ScheduledResyncInterval": "0"}, "DISABLED"),
+        ({"ListInterval": "0", "ScheduledResyncInterval": "0"}, "ENABLED"),
+        ({"ListInterval": "0", "ScheduledResyncInterval": "0", "PortPollInterval": "0"}, "DISABLED"),
+        ({"PortPollInterval": "0"}, "ENABLED"),
         ({"BitbucketApi": "none"}, "DISABLED"),
         ({"BitbucketApi": "none", "ListInterval": "5"}, "DISABLED"),
     ],
@@ -194,7 +222,11 @@ def test_what_receives_webhooks_never_joins_a_network(template: Template) -> Non
     inside = resources(template, {"VpcSubnetIds": "subnet-1,subnet-2", "VpcSecurityGroupIds": "sg-1"})
     outside = resources(template, {})
 
-    assert {name for name in functions(template) if "VpcConfig" in inside[name]["Properties"]} == set(OWN_QUEUE)
+    assert {name for name in functions(template) if "VpcConfig" in inside[name]["Properties"]} == {
+        *OWN_QUEUE,
+        START,
+        SET_UP,
+    }
     assert {name for name in functions(template) if "VpcConfig" in outside[name]["Properties"]} == set()
     assert inside["PushProcess"]["Properties"]["VpcConfig"] == {
         "SubnetIds": {"Fn::Split": [",", "subnet-1,subnet-2"]},

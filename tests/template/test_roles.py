@@ -13,6 +13,7 @@ FAMILIES = ("Project", "Repository", "Push", "PullRequest")
 RECEIVERS = (*(f"{family}Receive" for family in FAMILIES), "WebhookReceive")
 CONSUMERS = (*(f"{family}Process" for family in FAMILIES), "ResyncWorker")
 START = "ResyncStart"
+SET_UP = "SetUpFunction"
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
 EVERYTHING_OPTIONAL = {
@@ -91,7 +92,7 @@ def test_only_what_lambda_does_for_itself_is_allowed_on_every_resource(
 def test_every_function_has_a_role_of_its_own_which_only_lambda_can_take(template: Template) -> None:
     roles = {name: function["Role"][ATTRIBUTE] for name, function in functions(template).items()}
 
-    assert roles == {name: [f"{name}Role", "Arn"] for name in (*RECEIVERS, *CONSUMERS, START)}
+    assert roles == {name: [f"{name}Role", "Arn"] for name in (*RECEIVERS, *CONSUMERS, START, SET_UP)}
     for name in roles:
         trust = template["Resources"][f"{name}Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert trust == [
@@ -115,12 +116,29 @@ def test_receive_may_read_the_webhook_secret_and_fill_the_live_queues(template: 
     }
 
 
-def test_what_begins_a_resync_reads_no_secret_and_deletes_nothing(template: Template) -> None:
+def test_what_begins_a_resync_reads_ports_secret_and_not_bitbuckets_and_deletes_nothing(template: Template) -> None:
     table = ("GetItem", "Query", "PutItem", "UpdateItem", "BatchWriteItem")
     expected = {*((f"dynamodb:{action}", "Ledger") for action in table), ("sqs:SendMessage", "ResyncJobsQueue")}
+    read = "secretsmanager:GetSecretValue"
 
-    assert grants(template, START) == expected
-    assert grants(template, START, CREDENTIALS) == expected
+    assert grants(template, START) == expected | {(read, "StoredPortClientSecret")}
+    assert grants(template, START, CREDENTIALS) == expected | {(read, CREDENTIALS["CredentialsSecretArn"])}
+
+
+def test_set_up_reads_every_secret_keeps_the_ledger_and_orders_jobs(template: Template) -> None:
+    table = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
+    expected = {*((f"dynamodb:{action}", "Ledger") for action in table), ("sqs:SendMessage", "ResyncJobsQueue")}
+    read = "secretsmanager:GetSecretValue"
+
+    assert grants(template, SET_UP) == expected | {
+        (read, "StoredBitbucketToken"),
+        (read, "StoredPortClientSecret"),
+        (read, "WebhookSecret"),
+    }
+    assert grants(template, SET_UP, CREDENTIALS) == expected | {
+        (read, CREDENTIALS["CredentialsSecretArn"]),
+        (read, "WebhookSecret"),
+    }
 
 
 def test_the_schedule_has_a_role_of_its_own_which_may_begin_resyncs_and_nothing_else(template: Template) -> None:
@@ -164,16 +182,17 @@ def consumer_grants(queue: str) -> set[tuple[str, str]]:
 def test_process_may_read_both_credentials_keep_the_ledger_and_order_jobs(template: Template, function: str) -> None:
     queue = "ResyncJobsQueue" if function == "ResyncWorker" else function.replace("Process", "Queue")
 
-    assert grants(template, function) == consumer_grants(queue) | {
+    more = {("secretsmanager:GetSecretValue", "WebhookSecret")} if function == "ResyncWorker" else set()
+    assert grants(template, function) == consumer_grants(queue) | more | {
         ("secretsmanager:GetSecretValue", "StoredBitbucketToken"),
         ("secretsmanager:GetSecretValue", "StoredPortClientSecret"),
     }
-    assert grants(template, function, CREDENTIALS) == consumer_grants(queue) | {
+    assert grants(template, function, CREDENTIALS) == consumer_grants(queue) | more | {
         ("secretsmanager:GetSecretValue", CREDENTIALS["CredentialsSecretArn"]),
     }
 
 
-@pytest.mark.parametrize("function", (*RECEIVERS, *CONSUMERS, START))
+@pytest.mark.parametrize("function", (*RECEIVERS, *CONSUMERS, START, SET_UP))
 def test_a_key_a_certificate_and_a_network_add_just_what_they_need(template: Template, function: str) -> None:
     added = grants(template, function, EVERYTHING_OPTIONAL) - grants(template, function)
     network = {
@@ -186,9 +205,6 @@ def test_a_key_a_certificate_and_a_network_add_just_what_they_need(template: Tem
     encryption = {("kms:Decrypt", KEY), ("kms:GenerateDataKey", KEY)}
     if function in RECEIVERS:
         assert added == encryption
-        assert network == set()
-    elif function == START:
-        assert added == encryption | {("kms:Encrypt", KEY), ("kms:DescribeKey", KEY)}
         assert network == set()
     else:
         certificates = ("secretsmanager:GetSecretValue", EVERYTHING_OPTIONAL["CaBundleSecretArn"])
