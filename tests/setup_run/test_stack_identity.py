@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bitbucket_port.errors import TransientError
 from bitbucket_port.setup.identity import Identity, IdentityStore
-from tests.setup_run.checking import Notes
+from tests.setup_run.checking import Notes, settings_of
 
 API = "https://api.bitbucket.org/2.0"
 ACME, RENAMED = Identity("cloud", "acme", API), Identity("cloud", "acme-inc", API)
@@ -38,6 +40,16 @@ def test_a_renamed_workspace_is_accepted_and_then_remembered_by_its_new_name(not
     assert store(notes, "{1}").refusal(RENAMED, ACME) is None
     store(notes, "{1}").remember(RENAMED)
     assert store(notes, AssertionError("asked")).refusal(RENAMED, None) is None
+
+
+def test_with_a_renamed_workspace_the_integration_would_get_another_name(notes: Notes) -> None:
+    renamed = settings_of(workspace="acme-inc", bitbucket_url=API, integration_identifier="bitbucket-cloud-acme-inc")
+    finding = store(notes).renaming(renamed)
+    assert finding is not None
+    assert finding.fix == "To keep the integration's name, set IntegrationIdentifier to bitbucket-cloud-acme."
+    assert store(notes).renaming(replace(renamed, integration_identifier="bitbucket-cloud-acme")) is None
+    assert store(notes).renaming(settings_of()) is None
+    assert store(Notes()).renaming(renamed) is None
 
 
 def refused(notes: Notes, new: Identity, uuid: str | Exception = "{2}", old: Identity | None = None) -> str:

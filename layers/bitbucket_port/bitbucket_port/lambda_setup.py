@@ -81,7 +81,8 @@ def _requested(kind: str, event: JsonObject, context: Any) -> Result:
         refusal = identities.refusal(identity, Identity.of_properties(old) if isinstance(old, dict) else None)
         if refusal is not None:
             return Result(str(refusal), (refusal,))
-    findings = tuple(set_up_of(runtime).carry_out(_occasion(kind)))
+    renaming = identities.renaming(runtime.settings)
+    findings = (*([renaming] if renaming else []), *set_up_of(runtime).carry_out(_occasion(kind)))
     report = Report(_occasion(kind), time.time(), findings)
     if kind == "Create" and report.refused:
         return Result(report.refused, findings)

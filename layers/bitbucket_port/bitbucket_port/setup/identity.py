@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bitbucket_port.errors import BitbucketPortError
 from bitbucket_port.live import server_source
 from bitbucket_port.objects import JsonObject, Product
-from bitbucket_port.settings import CLOUD_API, Settings
+from bitbucket_port.settings import CLOUD_API, Settings, default_identifier
 from bitbucket_port.setup.findings import Finding
 
 if TYPE_CHECKING:
@@ -93,6 +93,19 @@ class IdentityStore:
                 text = f"this stack is of {known}, and whether {new} is the same one cannot be told: {reason}."
         self._keep(known, uuid)
         return Finding(ABOUT, "failed", text, _FIX)
+
+    def renaming(self, settings: Settings) -> Finding | None:
+        """What else gets a new name with a renamed workspace: without a name of its own, the integration in Port."""
+        new, (known, _) = Identity.of(settings), self._known() or (None, "")
+        if known is None or new.product == "server" or known.workspace.casefold() == new.workspace.casefold():
+            return None
+        before = default_identifier(known.product, known.workspace, known.url)
+        if settings.integration_identifier != default_identifier(new.product, new.workspace, new.url):
+            return None
+        text = f"{known.workspace!r} is the workspace {new.workspace!r} now, and {before!r} stays behind in Port."
+        return Finding(
+            ABOUT, "warning", text, f"To keep the integration's name, set IntegrationIdentifier to {before}."
+        )
 
     def _asked(self, identity: Identity) -> tuple[str, str]:
         """The workspace's uuid, or why it is not known."""
