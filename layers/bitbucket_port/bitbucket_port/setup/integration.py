@@ -92,7 +92,7 @@ class Integration:
         if not differs:
             return [Finding(ABOUT, "ok", f"{self._port.identifier!r} is registered in Port.")]
         self._write("change", lambda: self._port.change(differs))
-        return [Finding(ABOUT, "changed", f"{', '.join(differs)} of {self._port.identifier!r} in Port were set.")]
+        return [Finding(ABOUT, "changed", f"set for {self._port.identifier!r} in Port: {', '.join(differs)}.")]
 
     def take_mapping(self) -> list[Finding]:
         """Make Port's mapping the active one; without an answer of Port the last one stays active."""
