@@ -68,6 +68,7 @@ class Site:
             "PORT_CLIENT_SECRET": self.port.client_secret,
             "PORT_BASE_URL": self.port.url,
             "INTEGRATION_IDENTIFIER": IDENTIFIER,
+            "SEND_RAW_DATA_EXAMPLES": "false",
             **where,
         }
 

@@ -49,6 +49,20 @@ def test_a_second_run_changes_nothing_and_asks_port_once_for_each_blueprint(site
     assert site.total("unchanged") == len(before)
 
 
+def test_port_is_shown_a_few_objects_of_each_kind_unless_it_is_a_dry_run(site: Site) -> None:
+    site.port.put_integration(IDENTIFIER)
+    site.run("--dry-run", SEND_RAW_DATA_EXAMPLES="true")
+    assert site.port.examples == []
+
+    site.run(SEND_RAW_DATA_EXAMPLES="true")
+
+    shown: dict[str, int] = {}
+    for one in site.port.examples:
+        shown[one.kind] = shown.get(one.kind, 0) + len(one.objects)
+    assert shown == {"project": 2, "repository": 5, "pull-request": 5, "user": 2}
+    assert site.bitbucket.token not in str(site.port.examples)
+
+
 def test_a_dry_run_writes_nothing_and_says_what_would_be_written(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,7 @@ from bitbucket_port.resync.poll import poll_of
 from bitbucket_port.resync.store import Run, Status
 from bitbucket_port.resync.worker import ChildrenOnly, JobsWorker
 from bitbucket_port.setup.assembly import set_up_of
+from bitbucket_port.setup.examples import examples_of
 
 LEASE_SECONDS = 330.0
 SHARE_OF_TIME = 0.8
@@ -105,6 +106,7 @@ def _worker_with(engine: MappingEngine) -> JobsWorker:
             log=logger,
             told=PortIsTold(),
             follows_up=True,
+            show=examples_of(made),
         )
     )
 

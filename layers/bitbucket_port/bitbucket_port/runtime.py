@@ -177,7 +177,7 @@ class Runtime:
         return PortClient(
             settings.port_base_url,
             client_id=settings.port_client_id,
-            client_secret=lambda: self._secret(settings.port_client_secret_secret, "portClientSecret").value,
+            client_secret=self._port_secret,
             integration_type=settings.integration_type,
             integration_identifier=settings.integration_identifier,
             version=__version__,
@@ -242,6 +242,14 @@ class Runtime:
         if self.settings.bitbucket_username:
             return 1
         return sum(bool(part.strip()) for part in self._bitbucket_token().value.split(","))
+
+    def credentials(self) -> list[str]:
+        """Bitbucket's and Port's, themselves: for masking them in what is shown to others."""
+        tokens = [] if self.settings.webhook_only else self._bitbucket_token().value.split(",")
+        return [*(token.strip() for token in tokens), self._port_secret()]
+
+    def _port_secret(self) -> str:
+        return self._secret(self.settings.port_client_secret_secret, "portClientSecret").value
 
     def _bitbucket_token(self) -> Secret:
         return self._secret(self.settings.bitbucket_token_secret, "bitbucketToken")

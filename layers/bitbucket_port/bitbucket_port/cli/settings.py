@@ -27,6 +27,7 @@ NAMES: Mapping[str, str] = {
     "INTEGRATION_IDENTIFIER": "this integration's name in Port (bitbucket-cloud-<workspace>, bitbucket-server-<host>)",
     "MAPPING_PRESET": "default, or ocean for that of Port's own integration",
     "MAPPING_FILE": "a mapping of your own, YAML or JSON",
+    "SEND_RAW_DATA_EXAMPLES": "false shows Port no examples of raw data, with which it helps edit the mapping (true)",
 }
 """The settings and what they are; each has an option, ``--bitbucket-product`` and so on."""
 
@@ -38,7 +39,6 @@ SETUP_NAMES: Mapping[str, str] = {
     "WEBHOOK_SECRET": "what those webhooks are signed with",
     "BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER": "Data Center: true, false, or auto to ask the server (auto)",
     "INITIALIZE_PORT_RESOURCES": "false makes no blueprints (true)",
-    "SEND_RAW_DATA_EXAMPLES": "false shows Port no examples of raw data (true)",
     "MAPPING_SOURCE": "port: the integration's mapping in Port counts, package: the one that comes with this (port)",
     "SCHEDULED_RESYNC_INTERVAL": "minutes between two resyncs, 0 for none (360)",
 }
@@ -46,7 +46,7 @@ SETUP_NAMES: Mapping[str, str] = {
 PORT_NAMES: Mapping[str, str] = {
     name: what
     for name, what in NAMES.items()
-    if name not in ("BITBUCKET_USERNAME", "BITBUCKET_TOKEN", "MAPPING_PRESET", "MAPPING_FILE")
+    if name not in ("BITBUCKET_USERNAME", "BITBUCKET_TOKEN", "MAPPING_PRESET", "MAPPING_FILE", "SEND_RAW_DATA_EXAMPLES")
 }
 """The settings of what only asks Port, as one of its integrations."""
 

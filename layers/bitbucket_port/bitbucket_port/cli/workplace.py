@@ -31,8 +31,10 @@ from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
 from bitbucket_port.reading import BitbucketReader, RefusedCredentials
 from bitbucket_port.resync.assembly import Parts, run_worker
 from bitbucket_port.resync.drift import Shapes
+from bitbucket_port.resync.listing import Show
 from bitbucket_port.resync.run import RunFollowers
 from bitbucket_port.resync.store import Run, RunStore, Status
+from bitbucket_port.setup.examples import Examples
 
 JOB_SECONDS = 240.0
 """After this a job goes on as another, as in a function: no lease is ever outlived."""
@@ -154,8 +156,16 @@ class LocalWorkplace:
                 log=_log,
                 told=None if shared.changes is not None else PortIsTold(self._port),
                 compared=True,
+                show=self._examples(shared),
             )
         )
+
+    def _examples(self, shared: Shared) -> Show | None:
+        common = shared.settings.common
+        if shared.changes is not None or not common.send_raw_data_examples:
+            return None
+        secrets = (*shared.settings.bitbucket_token.split(","), shared.settings.port_client_secret)
+        return Examples(self._port, common.integration_identifier, secrets=lambda: secrets).show
 
     def enter(self) -> None:
         """See Workplace."""

@@ -9,16 +9,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from bitbucket_port.errors import BitbucketPortError
 from bitbucket_port.http import path_of
 from bitbucket_port.objects import JsonObject, Kind
 from bitbucket_port.port.blueprints import PortApi
-from bitbucket_port.resync.run import Turn
 from bitbucket_port.setup.masking import mask
+
+if TYPE_CHECKING:
+    from bitbucket_port.resync.listing import Show
+    from bitbucket_port.resync.run import Turn
+    from bitbucket_port.runtime import Runtime
 
 MOST = 5
 _logger = logging.getLogger(__name__)
+
+
+def examples_of(runtime: Runtime) -> Show | None:
+    """Those of a stack; None when SendRawDataExamples is off."""
+    settings = runtime.settings
+    if not settings.send_raw_data_examples:
+        return None
+    return Examples(runtime.port, settings.integration_identifier, secrets=runtime.credentials).show
 
 
 class Examples:

@@ -171,18 +171,31 @@ class Uninstall:
 
 
 def _children_first(blueprints: Mapping[str, JsonObject]) -> list[str]:
-    """The names in an order in which, as far as there is one, no blueprint comes before one that relates to it."""
-    targets = {
-        name: {str(end["target"]) for end in (one.get("relations") or {}).values()} - {name}
+    """The names in an order in which none comes before one that relates to it; only circles are opened somewhere."""
+    ends = {
+        name: {str(end["target"]) for end in (one.get("relations") or {}).values()} & blueprints.keys()
         for name, one in blueprints.items()
     }
     order: list[str] = []
-    while targets:
-        free = [name for name in targets if not any(name in ends for ends in targets.values())]
-        for name in free or [next(iter(targets))]:  # A circle is opened somewhere.
-            order.append(name)
-            del targets[name]
+    while ends:
+        reached = {name: _reached(ends, name) for name in ends}
+        first = next(
+            name for name in ends if all(one in reached[name] for one in ends if name in reached[one] and one != name)
+        )
+        order.append(first)
+        del ends[first]
     return order
+
+
+def _reached(ends: Mapping[str, set[str]], start: str) -> set[str]:
+    """Where relations lead to from there."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        more = (ends.get(waiting.pop()) or set()) - found
+        found |= more
+        waiting += more
+    return found
 
 
 def _about(one: _Entities) -> str:
