@@ -98,12 +98,16 @@ class Command:
 
 
 def uninstall_of(settings: CommandSettings, *, writes: bool) -> Uninstall:
-    """The means to remove what Port shows as this integration's; where it does not write, Port is only asked."""
+    """The means to remove what Port shows as this integration's; where it does not write, Port is only asked.
+
+    Raises CredentialsRefusedError where Port does not let us in, before anything is looked at.
+    """
     from bitbucket_port.cli.without_stack import plain_port
     from bitbucket_port.setup.uninstall import Uninstall as Removal
 
     common = settings.common
     port = plain_port(settings, writes=writes, seconds=PATIENCE_SECONDS)
+    port.enter()
     return Removal(port, common.integration_identifier, common.integration_type)
 
 
@@ -116,4 +120,5 @@ def uninstall_of_stack(name: str, environment: dict[str, str]) -> Uninstall:
     runtime = Runtime({**environment, **stack.environment_of(name, as_deployed=True)})
     runtime.begin(int(PATIENCE_SECONDS * 1000))
     common = runtime.settings
+    runtime.port.enter()
     return Removal(runtime.port, common.integration_identifier, common.integration_type, known=runtime.ledger)
