@@ -109,8 +109,9 @@ def _removed(scene: Scene, hook: Any) -> None:
 FAULTS = [_disable, _other_events, _more_events, _other_url, _wrong_secret, _no_secret, _removed]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("how", ["the next day", "by set-up"])
+@pytest.mark.parametrize(
+    ("fault", "how"), [*((fault, "the next day") for fault in FAULTS), (_disable, "by set-up"), (_removed, "by set-up")]
+)
 def test_what_somebody_changed_by_hand_is_put_right(
     scene: Scene, fault: Callable[[Scene, Any], None], how: str
 ) -> None:
@@ -303,6 +304,33 @@ def test_who_may_not_administer_the_workspace_gets_one_per_repository(cloud: Sce
     assert "acme/brand-new" in {hook.subject.full_name for hook in cloud.ours()}
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_that_of_a_repository_is_put_right_with_one_request_a_day(
+    cloud: Scene, fault: Callable[[Scene, Any], None]
+) -> None:
+    """Where there are thousands of them, Cloud's 1,000 requests an hour are too few for looking first."""
+    cloud.bitbucket.workspace_owner = False
+    cloud.plan(force=True)
+    fault(cloud, cloud.ours()[0])
+    cloud.now += DAY
+    cloud.bitbucket.forget_requests()
+    cloud.plan()
+    assert_one_per_repository(cloud)
+    more = 3 if fault is _removed else 0  # What is not there has to be looked for, and made.
+    asked = cloud.bitbucket.count(lambda one: one.path.startswith("/2.0/repositories/acme/%7B"))
+    assert asked == len(PROJECTS) + more - (1 if fault is _removed else 0)
+
+
+def test_a_token_without_the_scope_of_an_event_is_told_and_no_repository_is_tried(cloud: Scene) -> None:
+    cloud.bitbucket.scopes = {"account", "project", "repository", "webhook"}
+    cloud.plan(force=True)
+    assert "pullrequest" in texts(cloud.findings())
+    assert not cloud.bitbucket.count(lambda one: "/repositories/" in one.path)
+    cloud.bitbucket.scopes = {"account", "project", "repository", "webhook", "pullrequest"}
+    cloud.plan()
+    assert_right(cloud)
+
+
 def test_the_workspaces_webhooks_replace_those_of_repositories_once_they_may_be_made(cloud: Scene) -> None:
     cloud.bitbucket.workspace_owner = False
     cloud.plan(force=True)
@@ -364,6 +392,16 @@ def test_an_answer_that_was_lost_makes_no_second_webhook(scene: Scene) -> None:
     scene.bitbucket.fail_next(1, 502, "POST", after=True)
     scene.plan(force=True)
     assert_right(scene)
+
+
+def test_deliveries_that_were_refused_for_their_signature_have_the_secret_sent_again(server: Scene) -> None:
+    server.plan(force=True)
+    hook = server.ours()[0]
+    hook.secret = "another one"
+    server.bitbucket.record_deliveries(hook, 1, 401)
+    server.now += DAY
+    server.plan()
+    assert_right(server)
 
 
 def test_bad_health_is_told(server: Scene) -> None:

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from bitbucket_port.errors import BitbucketPortError, TransientError
+from bitbucket_port.hooks.cloud import SCOPE_FIXES
 from bitbucket_port.hooks.store import Record
 from bitbucket_port.hooks.subject import Level, Subject
-from bitbucket_port.hooks.upkeep import SCOPE_FIX, Upkeep, is_for_all
+from bitbucket_port.hooks.upkeep import Upkeep, is_for_all
 from bitbucket_port.hooks.work import OF_VERSION, OVERVIEW, REFUSED, REMOVED, Work
 from bitbucket_port.resync.jobs import HookJob
 
@@ -69,7 +70,7 @@ class CarryOut:
     def _one(self, subject: Subject, job: HookJob, upkeep: Upkeep) -> bool:
         """Look after one; False when the stack was taken down meanwhile, so that none may be made any more."""
         try:
-            record = upkeep.remove(subject) if job.remove else upkeep.bring(subject)
+            record = upkeep.remove(subject) if job.remove else upkeep.bring(subject, at_once=not job.force)
         except TransientError:
             upkeep.release(subject)
             raise
@@ -126,7 +127,7 @@ class CarryOut:
             return
         if record.state == "right":
             self._order([], job, upkeep, "workspace")
-        elif record.state == "refused" and record.fix != SCOPE_FIX:
+        elif record.state == "refused" and record.fix not in SCOPE_FIXES:
             self._overview(level="repository")
             self._order(self._work.subjects.repositories(), job, upkeep, "repository")
 

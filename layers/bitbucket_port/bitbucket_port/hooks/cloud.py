@@ -19,8 +19,23 @@ PAGE_LENGTH = 100
 LONGEST_SECRET = 128
 
 
+SCOPE_FIX = (
+    "Give BitbucketToken the scope webhook (an API token: read:webhook:bitbucket, write:webhook:bitbucket and "
+    "delete:webhook:bitbucket), or make the webhook by hand."
+)
+EVENT_SCOPES_FIX = (
+    "Give BitbucketToken the scopes project, repository and pullrequest (an API token: read:project:bitbucket, "
+    "read:repository:bitbucket and read:pullrequest:bitbucket), or make the webhook by hand."
+)
+SCOPE_FIXES = frozenset({SCOPE_FIX, EVENT_SCOPES_FIX})
+
+
 class MissingScopeError(ForbiddenError):
-    """The token may do nothing with webhooks at all, wherever they hang."""
+    """The token may make no webhook, wherever it hangs; ``fix`` is one of ``SCOPE_FIXES``."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 class CloudHooks:
@@ -78,11 +93,20 @@ class CloudHooks:
 
 
 def _told_apart(error: ForbiddenError, answer: Response, access: str) -> ForbiddenError:
-    """The same error, or that the token lacks the scope: then no other place has to be tried."""
+    """The same error, or that the token lacks a scope: then no other place has to be tried.
+
+    Who may read the webhooks of a place is its administrator, so that writing is refused for scopes only: a webhook
+    also needs that of each of its events (same document, "Create a webhook for a workspace").
+    """
     scopes = answer.headers.get("x-oauth-scopes")
-    if answer.status != 403 or scopes is None or _may(scopes, access):
+    if answer.status != 403 or scopes is None:
         return error
-    return MissingScopeError(f"the token has no scope for webhooks (it has: {scopes or 'none'})")
+    if not _may(scopes, access):
+        return MissingScopeError(f"the token has no scope for webhooks (it has: {scopes or 'none'})", SCOPE_FIX)
+    if access == "write":
+        text = f"the token lacks the scope of an event to be told of (it has: {scopes})"
+        return MissingScopeError(text, EVENT_SCOPES_FIX)
+    return error
 
 
 def _may(scopes: str, access: str) -> bool:

@@ -7,7 +7,7 @@ from bitbucket_port.hooks.cloud import MissingScopeError
 from bitbucket_port.hooks.compare import differences, is_ours, matched
 from bitbucket_port.hooks.server import ServerHooks
 from bitbucket_port.hooks.subject import Subject
-from bitbucket_port.hooks.upkeep import FIXES, SCOPE_FIX
+from bitbucket_port.hooks.upkeep import FIXES
 from bitbucket_port.hooks.work import Work
 from bitbucket_port.setup.findings import Finding
 
@@ -25,7 +25,7 @@ def inspect(work: Work, most: int) -> list[Finding]:
         try:
             return [_one(work, workspace)]
         except MissingScopeError as error:
-            return [Finding(ABOUT, "warning", str(error), SCOPE_FIX)]
+            return [Finding(ABOUT, "warning", str(error), error.fix)]
         except ForbiddenError:
             text = "the token may not administer the workspace's webhooks: each repository gets its own"
             first = Finding(f"webhook of {workspace}", "skipped", text, FIXES["workspace"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bitbucket_port.errors import BitbucketPortError, BusyError
+from bitbucket_port.errors import BitbucketPortError, BusyError, TransientError
 from bitbucket_port.hooks.store import Record
+from bitbucket_port.hooks.upkeep import is_for_all
 from bitbucket_port.hooks.work import REMOVED, Work
 from bitbucket_port.setup.findings import Finding
 
@@ -24,13 +25,13 @@ def remove_all(work: Work, time_left: Callable[[], bool]) -> list[Finding]:
     upkeep = work.upkeep() if records else None
     left: list[tuple[Record, str]] = []
     removed = 0
-    waited = 0.0
+    waited, stopped = 0.0, ""
     busy: list[Record] = []
 
     def one(record: Record, *, by_force: bool = False) -> None:
-        nonlocal removed
-        if upkeep is None or not time_left():
-            left.append((record, "no time was left"))
+        nonlocal removed, stopped
+        if upkeep is None or stopped or not time_left():
+            left.append((record, stopped or "no time was left"))
             return
         try:
             kept = upkeep.remove(record.subject, by_force=by_force)
@@ -39,6 +40,8 @@ def remove_all(work: Work, time_left: Callable[[], bool]) -> list[Finding]:
         except BitbucketPortError as error:
             upkeep.release(record.subject)
             left.append((record, str(error)))
+            if isinstance(error, TransientError) and is_for_all(error):
+                stopped = str(error)
         else:
             removed += kept is None
             if kept is not None:

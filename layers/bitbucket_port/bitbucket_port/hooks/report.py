@@ -77,6 +77,8 @@ def _summary(records: list[Record], overview: Mapping[str, str]) -> Finding:
         "repository": f"{len(right)} repositories",
     }
     text = f"{count} are right, at {places[level]}" if right else "none is right"
+    if right and overview.get("level") == "repository" and not overview.get("version"):
+        text += " (the token may not administer the workspace's)"
     text += f" of {len(records)}" if right and len(right) < len(records) else ""
     text += f"; {begun} are being looked after" if begun else ""
     repaired = [one for one in right if one.repaired]
