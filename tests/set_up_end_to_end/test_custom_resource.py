@@ -100,6 +100,10 @@ def test_a_creation_does_everything(cloud: Machine) -> None:
     cloud.stack.settle()
     assert runs(cloud) == 1
     assert [*cloud.port.entities("bitbucketCloudRepository")] == ["acme/ledger"]
+    shown = {
+        one.kind: [example["name"] for example in one.objects] for one in cloud.port.examples if one.kind != "user"
+    }
+    assert shown == {"project": ["Payments"], "repository": ["ledger"]}
     assert_works(cloud, cloud.stack, "sent through the webhooks")
 
 
