@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import pytest
+
+from bitbucket_port.cli.main import main
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
+from local.aws import Moto
 from local.machine import Machine
+from local.page import Page
+from local.page.stacks import described
 from tests.end_to_end.conftest import Deploy
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -29,12 +36,36 @@ def ask(machine: Machine, wanted: str) -> Any:
     return machine.stack.functions["ResyncStart"].invoke({"resync": wanted})
 
 
-def test_the_first_tick_fills_the_catalog_and_the_next_ones_leave_it_alone(deploy: Deploy) -> None:
+@pytest.fixture(scope="module")
+def resynced(deploy: Deploy) -> Machine:
+    """A stack as it is some minutes after it was deployed."""
     machine = deploy("cloud", ScheduledResyncInterval="360", ListInterval="0")
     machine.stack.pass_time(10 * MINUTE)
+    return machine
 
-    assert begun(machine) == [("full", "interval", "complete")]
-    assert machine.stack.functions["ResyncStart"].invocations >= 10
+
+def test_the_first_tick_fills_the_catalog_and_the_next_ones_leave_it_alone(resynced: Machine) -> None:
+    assert begun(resynced) == [("full", "interval", "complete")]
+    assert resynced.stack.functions["ResyncStart"].invocations >= 10
+
+
+def test_status_shows_the_local_stack(resynced: Machine, moto: Moto, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = resynced
+    machine.cloud.world.create_project("PAY", "Pay")
+    machine.tell(machine.cloud.world.create_repository("PAY", "payments"))
+    page = Page([machine.stack], machine.port, moto.clock, machine=partial(described, [machine.stack], moto))
+    url = page.start(0)
+    try:
+        capsys.readouterr()
+        status = main(["status", "--local", url])
+    finally:
+        page.stop()
+    told = capsys.readouterr().out
+
+    assert "The last complete resync ended" in told
+    assert "repo:created" in told
+    assert "could not be read" not in told
+    assert status == 0
 
 
 def test_each_interval_is_kept_and_a_full_resync_lists_too(deploy: Deploy) -> None:
