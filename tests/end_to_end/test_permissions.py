@@ -142,10 +142,10 @@ def own_secrets(deploy: Deploy, moto: WithholdingMoto, plain: Recorded) -> Recor
             client.get_secret_value(SecretId=first.secret_arn("StoredPortClientSecret"))["SecretString"]
         ),
     }
-    certificates = Path(certifi.where()).read_text(encoding="utf-8")
+    certificates = "".join(Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")[:2])
     secrets = {
         "CredentialsSecretArn": client.create_secret(Name="own-credentials", SecretString=json.dumps(values))["ARN"],
-        "CaBundleSecretArn": client.create_secret(Name="own-certificates", SecretString=certificates[:20_000])["ARN"],
+        "CaBundleSecretArn": client.create_secret(Name="own-certificates", SecretString=certificates)["ARN"],
     }
     machine = deploy("cloud", **secrets, **EVERYTHING_ELSE)
     return Recorded(machine, moto, OWN_SECRETS)

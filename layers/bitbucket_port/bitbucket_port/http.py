@@ -29,11 +29,15 @@ from bitbucket_port.errors import (
     SettingsError,
     TransientError,
 )
+from bitbucket_port.tls import TlsAdapter, proxy_trouble, tls_trouble
 
 LONGEST_WAIT = 43_200.0
 """Seconds: the longest an SQS message can stay invisible, so no wait is ever told to be longer."""
 SHORT_WAIT = 5.0
 """Seconds: a throttled request that may go on after at most this long is worth sleeping for."""
+Verify = bool | str | Callable[[], bool | str]
+"""What certificates are verified against: True for the public authorities, a file, or what tells which one to use now.
+"""
 ATTEMPTS = 3
 FIRST_PAUSE = 0.5
 REDIRECTS = 3
@@ -135,7 +139,8 @@ class HttpClient:
     ``throttled`` is told of every 429 with the seconds the server wants us to wait (None: not said) and answers how
     long to wait really; 0 means "another credential is in place, go on". ``answered`` is told the headers and status of
     every answer, before ``throttled`` is. ``deadline`` may be replaced at any time: one client lives as long as its
-    Lambda environment. ``sent`` counts requests on the wire. ``turn`` is entered for each from its first byte to the
+    Lambda environment. ``verify`` may tell with each request what certificates are verified against, so that a rotated
+    bundle takes effect. ``sent`` counts requests on the wire. ``turn`` is entered for each from its first byte to the
     last of its answer: several clients that share one are bound by it together.
     """
 
@@ -150,7 +155,7 @@ class HttpClient:
         name: str,
         throttled: Callable[[float | None], float | None] | None = None,
         answered: Callable[[Mapping[str, str], int], None] | None = None,
-        verify: bool | str = True,
+        verify: Verify = True,
         turn: AbstractContextManager[object] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
@@ -257,6 +262,7 @@ class HttpClient:
         connect, read = self._timeout
         headers = {"User-Agent": f"bitbucket-port/{__version__}"} | (self._headers() if self._headers else {})
         headers |= more or {}
+        verify = self._verify() if callable(self._verify) else self._verify
         self.sent += 1
         try:
             with (
@@ -270,7 +276,7 @@ class HttpClient:
                     auth=_keep_headers,
                     timeout=(min(connect, left), min(read, left)),
                     allow_redirects=False,
-                    verify=self._verify,
+                    verify=verify,
                     stream=True,
                 ) as answer,
             ):
@@ -279,6 +285,8 @@ class HttpClient:
                 return Response(answer.status_code, answer.headers, self._body(answer), self.name)
         except requests.RequestException as error:
             raise _ConnectionTrouble.of(error, self.name) from None
+        except OSError as error:  # What is wrong with a connection is a RequestException: this is before there is one.
+            raise SettingsError(f"{self.name} cannot be asked: the certificates to trust are not there") from error
 
     def _body(self, answer: requests.Response) -> bytes:
         """The whole body. A socket's timeout only bounds the gap between two pieces, so the deadline is kept here."""
@@ -330,7 +338,7 @@ class HttpClient:
 
 
 class _ConnectionTrouble(Exception):  # noqa: N818 - never leaves this module
-    """No complete answer came. The text names only types: the library's own may hold a proxy's password."""
+    """No complete answer came. The text is never the library's own, which may hold a proxy's password."""
 
     def __init__(self, text: str, *, worth_retrying: bool) -> None:
         super().__init__(text)
@@ -340,10 +348,11 @@ class _ConnectionTrouble(Exception):  # noqa: N818 - never leaves this module
     @classmethod
     def of(cls, error: requests.RequestException, name: str) -> _ConnectionTrouble:
         if isinstance(error, requests.exceptions.SSLError):
-            hint = "its TLS certificate was not accepted; a private authority needs the CA bundle setting"
-            return cls(f"{name} cannot be reached: {hint}", worth_retrying=False)
+            hint, worth = tls_trouble(error)
+            return cls(f"{name} cannot be reached: {hint}", worth_retrying=worth)
         if isinstance(error, requests.exceptions.ProxyError):
-            return cls(f"{name} cannot be reached: the proxy refused or failed", worth_retrying=True)
+            hint, worth = proxy_trouble(error)
+            return cls(f"{name} cannot be reached: {hint}", worth_retrying=worth)
         if isinstance(error, requests.Timeout):
             return cls(f"{name} did not answer in time", worth_retrying=True)
         worth = isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError))
@@ -358,6 +367,7 @@ class Session(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
+        self.mount("https://", TlsAdapter())
         self._surroundings: dict[tuple[str, str, object], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:

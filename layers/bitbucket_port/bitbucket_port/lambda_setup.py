@@ -7,19 +7,23 @@ asynchronous invocation: CloudFormation's call is repeated when the function fai
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bitbucket_port.errors import BitbucketPortError, PermanentError, SettingsError, TransientError
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.runtime import Runtime
 from bitbucket_port.setup.assembly import identity_of, set_up_of
+from bitbucket_port.setup.either_way import send_either_way
 from bitbucket_port.setup.findings import Finding
+from bitbucket_port.setup.first_run import ABOUT as FIRST_RUN
+from bitbucket_port.setup.first_run import begin_first_run
 from bitbucket_port.setup.identity import Identity
 from bitbucket_port.setup.life import Life
 from bitbucket_port.setup.store import Occasion, Report
@@ -87,7 +91,15 @@ def _requested(kind: str, event: JsonObject, context: Any) -> Result:
     if kind == "Create" and report.refused:
         return Result(report.refused, findings)
     identities.remember(identity)
-    return Result(findings=findings)
+    return Result(findings=(*findings, *(_first_run(runtime) if kind == "Create" else [])))
+
+
+def _first_run(runtime: Runtime) -> list[Finding]:
+    """A stack that is set up is not given up because its first resync has to be asked for by hand."""
+    try:
+        return begin_first_run(runtime)
+    except BitbucketPortError as error:
+        return [Finding(FIRST_RUN, "warning", f"it did not begin: {error}.", "The output ResyncCommand begins it.")]
 
 
 def _unable(kind: str, finding: Finding) -> Result:
@@ -137,10 +149,10 @@ def _tell(event: JsonObject, failure: str, summary: str, context: Any) -> None:
 
     The address is signed for a request without a content type, and is a secret for as long as it is good.
     """
-    body = answer_body(event, failure, summary)
+    body, verify = answer_body(event, failure, summary), _trusted()
     pause = FIRST_PAUSE
     while True:
-        trouble = _put(str(event["ResponseURL"]), body)
+        trouble = _put(str(event["ResponseURL"]), body, verify)
         if not trouble:
             return
         if context.get_remaining_time_in_millis() / 1000 < pause + LONGEST_PAUSE:
@@ -150,16 +162,24 @@ def _tell(event: JsonObject, failure: str, summary: str, context: Any) -> None:
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _put(url: str, body: bytes) -> str:
+def _trusted() -> bool | str:
+    """The way to S3 may lead through a proxy that opens TLS. A bundle that cannot be read has been told before."""
+    if not os.environ.get("CA_BUNDLE_SECRET_ARN"):
+        return True
+    try:
+        return Runtime().trusted
+    except (BitbucketPortError, BotoCoreError, ClientError) as error:
+        logger.warning("CloudFormation is told without the certificates of CaBundleSecretArn: %s", type(error).__name__)
+        return True
+
+
+def _put(url: str, body: bytes, verify: bool | str) -> str:
     """Why the answer did not arrive; empty when it did."""
     try:
-        # No credentials of a .netrc file may go with it, hence an authentication of our own that adds nothing.
-        answer = requests.put(
-            url, data=body, headers={"Content-Type": ""}, timeout=(3, 10), auth=lambda request: request
-        )
+        answer = send_either_way("PUT", url, body=body, headers={"Content-Type": ""}, verify=verify)
     except requests.RequestException as error:
         return type(error).__name__
-    return "" if answer.ok else f"status {answer.status_code}"
+    return "" if answer.status_code == 200 else f"status {answer.status_code}"
 
 
 def answer_body(event: JsonObject, failure: str, summary: str) -> bytes:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 
 import boto3
-import certifi
 from botocore.config import Config
 
 from bitbucket_port import __version__
@@ -18,6 +15,7 @@ from bitbucket_port.bitbucket.budget import Budgets
 from bitbucket_port.bitbucket.budget_dynamodb import DynamoDBBudgetStore
 from bitbucket_port.bitbucket.client import Bitbucket
 from bitbucket_port.bitbucket.connect import connect
+from bitbucket_port.ca_bundle import CaBundle
 from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
 from bitbucket_port.catalog.facts import facts_of
@@ -183,7 +181,7 @@ class Runtime:
             version=__version__,
             installation=f"{settings.ledger_table} {settings.workspace} {settings.bitbucket_url}",
             deadline=self._deadline,
-            verify=self.trusted,
+            verify=lambda: self.trusted,
         )
 
     @cached_property
@@ -198,7 +196,7 @@ class Runtime:
             deadline=self._deadline,
             workspace=settings.workspace,
             username=settings.bitbucket_username,
-            verify=self.trusted,
+            verify=lambda: self.trusted,
             budgets=Budgets(DynamoDBBudgetStore(self.dynamodb, settings.ledger_table), settings.product).of,
             reserve=lambda: self.leaves_reserve,
         )
@@ -259,16 +257,17 @@ class Runtime:
             return self._secrets.current_field(self.settings.credentials_secret, field)
         return self._secrets.current(arn)
 
-    @cached_property
+    @property
     def trusted(self) -> bool | str:
-        """What ``requests`` verifies certificates against: the public authorities and those of CaBundleSecretArn."""
-        if not self.settings.ca_bundle_secret:
-            return True
-        public = Path(certifi.where()).read_text(encoding="utf-8")
-        own = self._secrets.current(self.settings.ca_bundle_secret).value
-        bundle = Path(tempfile.gettempdir()) / "ca-bundle.pem"
-        bundle.write_text(f"{public}\n{own}\n", encoding="utf-8")
-        return str(bundle)
+        """What ``requests`` verifies certificates against: the public authorities and those of CaBundleSecretArn.
+
+        Asked with each request: a rotated bundle is taken up as any other secret is.
+        """
+        return self._ca_bundle.path() if self.settings.ca_bundle_secret else True
+
+    @cached_property
+    def _ca_bundle(self) -> CaBundle:
+        return CaBundle(lambda: self._secrets.current(self.settings.ca_bundle_secret))
 
 
 def _batches(messages: Sequence[str]) -> Iterator[list[str]]:

@@ -12,6 +12,7 @@ from bitbucket_port.errors import SettingsError
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_secretsmanager.type_defs import GetSecretValueResponseTypeDef
 
 KEEP_SECONDS = 300.0
 
@@ -33,12 +34,15 @@ class SecretReader:
         self._kept: dict[str, tuple[float, Secret]] = {}
 
     def current(self, arn: str, *, fresh: bool = False) -> Secret:
-        """The current value of the secret; ``fresh`` reads it anew. Raises botocore's ClientError when it cannot."""
+        """The current value of the secret; ``fresh`` reads it anew.
+
+        Raises botocore's ClientError when it cannot, and SettingsError when what it reads is no text.
+        """
         kept = self._kept.get(arn)
         if kept and not fresh and self._clock() - kept[0] < KEEP_SECONDS:
             return kept[1]
         answer = self._client.get_secret_value(SecretId=arn)
-        secret = Secret(answer["SecretString"], answer["VersionId"])
+        secret = Secret(_text(arn, answer), answer["VersionId"])
         self._kept[arn] = (self._clock(), secret)
         return secret
 
@@ -58,3 +62,13 @@ class SecretReader:
         if not isinstance(value, str):
             raise SettingsError(f"the field {name!r} of the secret named by CredentialsSecretArn is not a text")
         return Secret(value, secret.version)
+
+
+def _text(arn: str, answer: GetSecretValueResponseTypeDef) -> str:
+    """A file given as ``--secret-binary`` may be as good as one given as ``--secret-string``."""
+    if "SecretString" in answer:
+        return answer["SecretString"]
+    try:
+        return answer["SecretBinary"].decode("utf-8")
+    except UnicodeDecodeError:
+        raise SettingsError(f"the secret {arn} holds no text: put its value into it as text") from None

@@ -12,7 +12,7 @@ from bitbucket_port.bitbucket.cloud import CloudBitbucket
 from bitbucket_port.bitbucket.credentials import Credentials
 from bitbucket_port.bitbucket.server import API, ServerBitbucket
 from bitbucket_port.errors import SettingsError
-from bitbucket_port.http import Deadline, HttpClient
+from bitbucket_port.http import Deadline, HttpClient, Verify
 from bitbucket_port.objects import Product
 
 
@@ -24,7 +24,7 @@ def connect(
     deadline: Deadline,
     workspace: str = "",
     username: str = "",
-    verify: bool | str = True,
+    verify: Verify = True,
     budgets: Callable[[str], Budget] | None = None,
     reserve: Callable[[], bool] | None = None,
     turn: AbstractContextManager[object] | None = None,
@@ -33,8 +33,8 @@ def connect(
     """The adapter for this product; sends nothing yet.
 
     ``url`` is Cloud's REST root with its version, or the Data Center's base URL; ``token`` reads the secret, asked
-    before each request. ``verify`` may name a file with the certificate authorities to trust. ``budgets`` and
-    ``reserve``: see Credentials, ``turn`` and ``sleep``: HttpClient. Raises SettingsError.
+    before each request. ``budgets`` and ``reserve``: see Credentials, ``verify``, ``turn`` and ``sleep``: HttpClient.
+    Raises SettingsError.
     """
     if product == "cloud" and not workspace:
         raise SettingsError("BitbucketWorkspace is empty: Bitbucket Cloud is read one workspace at a time")

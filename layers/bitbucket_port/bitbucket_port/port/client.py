@@ -23,7 +23,7 @@ from bitbucket_port.errors import (
     SettingsError,
     TransientError,
 )
-from bitbucket_port.http import Deadline, HttpClient, Response, Session, path_of
+from bitbucket_port.http import Deadline, HttpClient, Response, Session, Verify, path_of
 from bitbucket_port.objects import Entity, EntityKey, JsonObject
 from bitbucket_port.port.base_url import api_root
 from bitbucket_port.port.listing import PortPage, installation_mark
@@ -75,7 +75,7 @@ class PortClient:
         deadline: Deadline,
         installation: str = "",
         session: requests.Session | None = None,
-        verify: bool | str = True,
+        verify: Verify = True,
         turn: AbstractContextManager[object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

@@ -23,6 +23,7 @@ from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.port.client import PortClient
 from bitbucket_port.port.token import NoPortError
 from bitbucket_port.settings import Settings
+from bitbucket_port.setup.either_way import send_either_way
 from bitbucket_port.setup.estimate import estimate
 from bitbucket_port.setup.findings import Finding
 from bitbucket_port.setup.others import other_installations
@@ -184,9 +185,9 @@ class Checks:
 
     def _self_test(self, url: str) -> Finding:
         """The address answers as this project does when it gets a connection test."""
-        headers = {"X-Event-Key": "diagnostics:ping"}
+        headers = {"X-Event-Key": "diagnostics:ping", "Content-Type": "application/json"}
         try:
-            answer = requests.post(url, json={"test": True}, headers=headers, timeout=(3, 10), verify=self.trusted)
+            answer = send_either_way("POST", url, body=b'{"test": true}', headers=headers, verify=self.trusted)
         except requests.RequestException as error:
             text = f"{url} cannot be reached from this function ({type(error).__name__})."
             return Finding(REACHABILITY, "warning", text, "If BaseUrl is set, correct it or what answers there.")
