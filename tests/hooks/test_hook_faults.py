@@ -404,6 +404,36 @@ def test_deliveries_that_were_refused_for_their_signature_have_the_secret_sent_a
     assert_right(server)
 
 
+def test_what_is_not_ours_to_decide_stays(server: Scene) -> None:
+    server.plan(force=True)
+    hook = server.ours()[0]
+    hook.settings["sslVerificationRequired"] = False
+    server.bitbucket.disable_hook(hook)
+    server.now += DAY
+    server.plan()
+    assert_right(server)
+    assert hook.settings["sslVerificationRequired"] is False
+
+
+def test_health_that_cannot_be_read_holds_nothing_up(server: Scene) -> None:
+    server.plan(force=True)
+    server.bitbucket.disable_hook(server.ours()[0])
+    server.bitbucket.fail_next(200, 500, "statistics")
+    server.now += DAY
+    server.plan()
+    assert_right(server)
+
+
+def test_when_every_project_is_forbidden_it_is_said_how_to_do_it_by_hand(server: Scene) -> None:
+    for key in PROJECTS:
+        server.bitbucket.forbid_hooks(key)
+    server.plan(force=True)
+    told = texts(server.findings())
+    assert all(key in told for key in PROJECTS)
+    assert ONE_URL in told
+    assert "print-the-secret" in told
+
+
 def test_bad_health_is_told(server: Scene) -> None:
     server.plan(force=True)
     hook = next(one for one in server.ours() if one.subject.key == "P06")

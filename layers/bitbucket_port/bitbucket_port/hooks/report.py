@@ -39,8 +39,8 @@ def recorded(
         findings.append(Finding(ABOUT, "warning", text, "What they would tell is found by the next resync."))
     if overview.get("error"):
         findings.append(_of_error(overview["error"]))
-    if wrong and all(one.subject.level == "workspace" for one in wrong):
-        findings += by_hand(settings, "none could be made")
+    if wrong and not any(one.state == "right" for one in shown):
+        findings += by_hand(settings, "Bitbucket does not allow it")
     return findings
 
 

@@ -24,10 +24,14 @@ class ServerHooks:
 
     def __init__(self, bitbucket: Asks) -> None:
         self._bitbucket = bitbucket
+        self._unverified: set[str] = set()
 
     def hooks(self, subject: Subject) -> list[Hook]:
         """``GET …/webhooks``."""
-        return [_hook(value) for value in server_pages(self._bitbucket, _path(subject))]
+        values = [*server_pages(self._bitbucket, _path(subject))]
+        # Somebody who switched that off had a reason, such as a certificate that only his network trusts.
+        self._unverified |= {str(value.get("id")) for value in values if value.get("sslVerificationRequired") is False}
+        return [_hook(value) for value in values]
 
     def create(self, subject: Subject, wanted: WantedHook, events: Collection[str], secret: str) -> Hook:
         """``POST …/webhooks``."""
@@ -37,7 +41,8 @@ class ServerHooks:
     def change(self, subject: Subject, hook_id: str, wanted: WantedHook, events: Collection[str], secret: str) -> Hook:
         """``PUT …/webhooks/{id}``."""
         path = _path(subject) + path_of(hook_id)
-        return _hook(an_object(request(self._bitbucket, "PUT", path, json=_body(wanted, events, secret))))
+        body = _body(wanted, events, secret) | {"sslVerificationRequired": hook_id not in self._unverified}
+        return _hook(an_object(request(self._bitbucket, "PUT", path, json=body)))
 
     def delete(self, subject: Subject, hook_id: str) -> None:
         """``DELETE …/webhooks/{id}``."""

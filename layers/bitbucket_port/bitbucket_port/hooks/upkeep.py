@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets as tokens
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ from bitbucket_port.hooks.subject import Subject
 from bitbucket_port.hooks.wanted import HookSettings
 from bitbucket_port.http import RefusedError
 from bitbucket_port.secrets import Secret
+
+_log = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 330.0
 """As long as a function works on a job, and a little longer: a claim of one that died is over by then."""
@@ -154,7 +157,7 @@ class Upkeep:
         repaired: list[str] = []
         unhealthy: list[str] = []
         for wanted, hook in match.pairs:
-            health = self.api.health(subject, hook.id) if hook else None
+            health = self._health(subject, hook.id) if hook else None
             made, wrong = self._one(subject, wanted, hook, before, health)
             if made is not None:
                 kept[wanted.part] = Kept(made.id, made.changed)
@@ -168,6 +171,19 @@ class Upkeep:
                 unhealthy.append(f"{hook.url} is there twice and could not be removed: {error}")
         right = self._right(subject, kept)
         return replace(right, repaired=tuple(dict.fromkeys(repaired)), health="; ".join(unhealthy))
+
+    def _health(self, subject: Subject, hook_id: str) -> Health | None:
+        """What is only told to people holds nothing else up, unless the next request would meet the same."""
+        try:
+            return self.api.health(subject, hook_id)
+        except TransientError as error:
+            if is_for_all(error):
+                raise
+            reason: BitbucketPortError = error
+        except BitbucketPortError as error:
+            reason = error
+        _log.warning("the health of a webhook of the %s is not known: %s", subject, reason)
+        return None
 
     def _one(
         self, subject: Subject, wanted: WantedHook, hook: Hook | None, before: Record, health: Health | None
