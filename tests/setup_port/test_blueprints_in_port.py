@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ class Notes(Unremembered):
     """A ledger's notes, which can be out of reach."""
 
     down = False
+    written = 0
+
+    def note(self, name: str, values: Mapping[str, str], *, only_if_absent: bool = False) -> Mapping[str, str]:
+        self.written += 1
+        return super().note(name, values, only_if_absent=only_if_absent)
 
     def noted(self, name: str) -> Any:
         if self.down:
@@ -291,6 +297,20 @@ def test_broken_off_anywhere_and_repeated_it_ends_the_same(
         }
         assert made[blueprint["identifier"]] == wanted
     assert {one.outcome for one in cloud(connect(), notes).bring()} == {"ok"}
+
+
+def test_looking_after_an_answer_was_lost_knows_what_is_ours_and_records_nothing(
+    port: PortStandIn, client: PortClient, connect: Connect, notes: Notes
+) -> None:
+    shipped = load_blueprints("cloud", "default")
+    port.fail_next(1, 503, match="POST /v1/blueprints", after=True)
+    assert cloud(client, notes, shipped[:1]).bring()[0].outcome == "warning"
+    before = notes.written
+
+    (found,) = cloud(connect(), notes, newer(shipped)[:1]).look()
+
+    assert (found.outcome, found.text) == ("ok", "lacks properties.lead: set-up adds that.")
+    assert notes.written == before
 
 
 def test_port_being_down_is_a_warning_and_no_absence(port: PortStandIn, client: PortClient, notes: Notes) -> None:

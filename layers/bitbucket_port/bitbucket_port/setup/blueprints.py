@@ -148,7 +148,7 @@ class Blueprints:
 
     def _open(self, work: Work) -> None:
         if work.there is not None:
-            work.ours = self._is_ours(work.identifier, work.there)
+            self._adopt(work)
             return
         first = bare(work.wanted)
         self._notes.note(_note(work.identifier), {"state": "creating", "content": _content(first)})
@@ -159,7 +159,7 @@ class Blueprints:
             raise
         if made is None:  # Somebody else did, since we looked.
             work.there = read_blueprint(self._port, work.identifier)
-            work.ours = work.there is not None and self._is_ours(work.identifier, work.there)
+            self._adopt(work)
             return
         self._record(work.identifier, made)
         work.there, work.ours, work.created = made, True, True
@@ -205,10 +205,13 @@ class Blueprints:
             # Deleted, and made again by somebody else, it is his.
             known, now = noted.get("createdAt"), there.get("createdAt")
             return not known or not now or known == now
-        if noted.get("state") == "creating" and noted.get("content") == _content(there):
-            self._record(identifier, there)
-            return True
-        return False
+        return noted.get("state") == "creating" and noted.get("content") == _content(there)
+
+    def _adopt(self, work: Work) -> None:
+        """Whether what is there is ours; what an earlier set-up made and could not record any more is recorded now."""
+        work.ours = work.there is not None and self._is_ours(work.identifier, work.there)
+        if work.there is not None and work.ours and self._notes.noted(_note(work.identifier))["state"] != "created":
+            self._record(work.identifier, work.there)
 
     def _record(self, identifier: str, there: JsonObject) -> None:
         self._notes.note(_note(identifier), {"state": "created", "createdAt": str(there.get("createdAt") or "")})
