@@ -376,6 +376,19 @@ def test_only_what_the_mapping_is_about(server: Scene) -> None:
     assert others in server.bitbucket.hooks
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_only_repositories_that_the_mapping_is_about(cloud: Scene, same: bool) -> None:
+    """Whether one list shows just these, or Bitbucket has to be asked about what the list shows."""
+    cloud.bitbucket.workspace_owner = False
+    cloud.plan(force=True)
+    about = [one for one in cloud.mapping["resources"] if one["kind"] in {"repository", "pull-request"}]
+    for number, resource in enumerate(about):
+        resource["selector"]["repoQuery"] = 'name ~ "p03"' if same or number else 'name = "repository-p07"'
+    cloud.plan()
+    expected = ["repository-p03"] if same else ["repository-p03", "repository-p07"]
+    assert sorted(hook.subject.slug for hook in cloud.ours()) == expected
+
+
 def test_a_server_that_fails_is_asked_again_and_stops_no_other(server: Scene) -> None:
     server.bitbucket.fail_next(200, 500, "/projects/P03/webhooks")
     server.plan(force=True)

@@ -107,8 +107,7 @@ def test_versions_are_compared_as_numbers(major: int, minor: int, rest: str) -> 
 
 
 @given(st.text(max_size=12))
-def test_what_is_no_version_is_never_taken_for_one(text: str) -> None:
-    numbers = version_numbers(text)
-    if numbers is not None:
-        parts = text.strip().split(".")
-        assert (int(parts[0]), int("".join(c for c in parts[1] if c.isdigit()) or -1)) >= (numbers[0], 0)
+def test_what_does_not_begin_with_two_numbers_is_no_version(text: str) -> None:
+    major, dot, rest = text.partition(".")
+    begins_with_two = bool(dot) and major.isascii() and major.isdigit() and rest[:1] in tuple("0123456789")
+    assert (version_numbers(text) is not None) == begins_with_two

@@ -17,7 +17,7 @@ _NEVER_TAKEN = frozenset({"pr:to_ref_updated", "pr:reviewer:changes_requested"})
 """On Atlassian's page of event payloads, but refused by running servers of 8.x to 10.x as unknown."""
 _NOT_OF_A_REPOSITORY = frozenset({"project:updated", "project:modified", "repo:created"})
 """Events that no webhook of a single repository can meet."""
-_VERSION = re.compile(r"\s*(\d+)\.(\d+)")
+_VERSION = re.compile(r"([0-9]+)\.([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
