@@ -82,8 +82,10 @@ def test_an_integration_of_another_tool_is_left_alone(stack: Stack) -> None:
         assert "github" in found[0].text
         assert "IntegrationIdentifier" in found[0].fix
     stack.integration.take_mapping()
+    stack.stand_in.press()
     stack.poll.look()
     assert writes(stack) == []
+    assert stack.store.state().requested is None
     assert stack.active.which().hash == ""
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bitbucket_port.runtime import Runtime
 
 ABOUT = "Port's buttons"
-AGAIN_SECONDS = 24 * 3600.0
+AGAIN_SECONDS = 3600.0
 """When to look again whether Port shows requests, after it did not."""
 _SEEN = "port request"
 _Any = TypeVar("_Any")
@@ -94,7 +94,10 @@ class Poll:
         active = self._mapping.active() if self._mapping else Active()
         if sign.stamp == seen.get("stamp", "") and (active.hash or not self._mapping):
             return [], sign
-        findings, changed = self._taken(sign)
+        integration = self._integration(sign)
+        if integration is not None and belongs_to_another(integration, self._app_type):
+            return [], sign
+        findings, changed = self._taken(integration, sign)
         if changed and not self._store.state().number:
             self._store.request(Request("full", "the mapping in Port", self._clock()))
         if not changed and sign.stamp != active.request and self._is_asked_for(sign):
@@ -120,14 +123,15 @@ class Poll:
             self._notes.note(_SEEN, {**seen, "hidden_until": repr(self._clock() + AGAIN_SECONDS)})
         return sign_of(integration)
 
-    def _taken(self, sign: Sign) -> tuple[list[Finding], bool]:
+    def _integration(self, sign: Sign) -> JsonObject | None:
+        """The integration, where its mapping counts."""
+        if sign.integration is not None or self._mapping is None:
+            return sign.integration
+        return self._port.read()
+
+    def _taken(self, integration: JsonObject | None, sign: Sign) -> tuple[list[Finding], bool]:
         """Take Port's mapping over, if it is another one than the active one was made of."""
-        if self._mapping is None:
-            return [], False
-        integration = sign.integration or self._port.read()
-        if integration is None or belongs_to_another(integration, self._app_type):
-            return [], False
-        if self._mapping.is_source(integration.get("config")):
+        if self._mapping is None or integration is None or self._mapping.is_source(integration.get("config")):
             return [], False
         taken = self._mapping.take(integration.get("config"), request=sign.stamp)
         return list(taken.findings), taken.changed
