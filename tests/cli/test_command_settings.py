@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bitbucket_port.cli.ocean import translated
-from bitbucket_port.cli.settings import from_values, resolved
+from bitbucket_port.cli.settings import PORT_NAMES, SETUP_NAMES, from_values, resolved
 from bitbucket_port.errors import SettingsError
 
 OURS = {
@@ -161,3 +161,37 @@ def test_the_certificates_ports_own_integrations_trust_are_trusted() -> None:
     assert from_values(OURS).verify is True
     assert from_values({**OURS, "SSL_CERT_FILE": "/ca.pem"}).verify == "/ca.pem"
     assert from_values({**OURS, "SSL_CERT_FILE": "/ca.pem", "REQUESTS_CA_BUNDLE": "/own.pem"}).verify is True
+
+
+def test_set_up_has_settings_of_its_own_which_resyncs_leave_alone() -> None:
+    values = resolved({}, {**OURS, "BASE_URL": "staging", "LIVE_EVENTS": "perhaps", "BITBUCKET_API": "none"})
+    assert from_values(values).common.base_url == ""
+    with pytest.raises(SettingsError) as raised:
+        from_values(values, names=SETUP_NAMES)
+    assert {"BASE_URL", "LIVE_EVENTS"} <= {problem.split()[0] for problem in str(raised.value).split("; ")}
+
+
+def test_what_ports_own_integrations_call_the_settings_of_set_up() -> None:
+    found = translated(
+        {
+            "OCEAN__BASE_URL": "https://hooks.example.com",
+            "OCEAN__INITIALIZE_PORT_RESOURCES": "False",
+            "OCEAN__SEND_RAW_DATA_EXAMPLES": "yes",
+            "OCEAN__SCHEDULED_RESYNC_INTERVAL": "120",
+            f"{CONFIG}BITBUCKET_IS_VERSION_8_POINT_7_OR_OLDER": "true",
+            f"{CONFIG}BITBUCKET_WEBHOOK_SECRET": "theirs",
+        }
+    )
+    settings = from_values({**OURS, **found}, names=SETUP_NAMES)
+    assert settings.webhook_secret == "theirs"
+    assert settings.common.base_url == "https://hooks.example.com"
+    assert (settings.common.initialize_port_resources, settings.common.send_raw_data_examples) == (False, True)
+    assert settings.common.scheduled_resync_interval == 120
+    assert settings.common.repository_webhooks is True
+
+
+def test_what_only_asks_port_needs_no_token_of_bitbucket() -> None:
+    given = {name: value for name, value in OURS.items() if name != "BITBUCKET_TOKEN"}
+    assert from_values(given, names=PORT_NAMES).common.webhook_only
+    with pytest.raises(SettingsError, match="BITBUCKET_TOKEN is not set"):
+        from_values(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -36,6 +37,15 @@ class Desk:
 
     def types(self, command: str, **changed: str) -> str:
         return typed(command, {**self.environment, **changed}, self._capsys)
+
+    def written(self) -> list[str]:
+        """Requests that changed something, or might have."""
+        asked = ("/access_token", "/search", "/webhooks/test")
+        return [
+            f"{one.method} {one.path}"
+            for one in (*self.port.calls(), *self.bitbucket.requests)
+            if one.method != "GET" and not one.path.endswith(asked)
+        ]
 
     def stop(self) -> None:
         self.bitbucket.stop()
@@ -80,7 +90,9 @@ TEN = ("APP", "BILLING", "CORE", "DATA", "EDGE", "FLEET", "GEO", "HR", "INFRA", 
 
 
 def test_a_check_before_anything_is_there(desk_of: Callable[[Bitbucket], Desk]) -> None:
-    check(DOCUMENT, "check", desk_of(cloud()).types("setup --check"))
+    desk = desk_of(cloud())
+    check(DOCUMENT, "check", desk.types("setup --check"))
+    assert desk.written() == []
 
 
 def test_set_up(desk_of: Callable[[Bitbucket], Desk]) -> None:
@@ -118,7 +130,10 @@ def test_webhooks_that_somebody_edited(desk_of: Callable[[Bitbucket], Desk]) -> 
     desk.bitbucket.change_hook_events(billing, ["repo:refs_changed"])
     desk.bitbucket.change_hook_secret(core, "another secret")
     desk.bitbucket.remove_hook(data)
-    shown = [desk.types("setup --check"), desk.types("setup"), desk.types("setup --check")]
+    written = len(desk.written())
+    first = desk.types("setup --check")
+    assert len(desk.written()) == written
+    shown = [first, desk.types("setup"), desk.types("setup --check")]
     check(DOCUMENT, "edited", [only(one, *WEBHOOKS) for one in shown])
 
 
@@ -144,6 +159,61 @@ def test_each_version_of_the_data_center(desk_of: Callable[[Bitbucket], Desk]) -
         # An event that somebody subscribes to must be one that this version knows.
         assert {key for hook in bitbucket.hooks for key in hook.events} <= set(bitbucket.known_events())
     check(DOCUMENT, "versions", "\n".join(rows))
+
+
+def test_a_pipeline_of_ports_own_integration_is_checked_with_its_own_names(
+    desk_of: Callable[[Bitbucket], Desk],
+) -> None:
+    desk = desk_of(cloud())
+    desk.environment = {
+        "COLUMNS": transcripts.WIDTH,
+        "OCEAN__PORT__CLIENT_ID": desk.port.client_id,
+        "OCEAN__PORT__CLIENT_SECRET": desk.port.client_secret,
+        "OCEAN__INTEGRATION__CONFIG__BITBUCKET_WORKSPACE": "acme",
+        "OCEAN__INTEGRATION__CONFIG__BITBUCKET_WORKSPACE_TOKEN": desk.bitbucket.token,
+        "OCEAN__INTEGRATION__CONFIG__WEBHOOK_SECRET": "theirs",
+        "OCEAN__BASE_URL": transcripts.HOOKS_URL,
+        "OCEAN__INITIALIZE_PORT_RESOURCES": "0",
+    }
+    shown = desk.types("setup --check")
+    assert "workspace acme lets this token in" in shown
+    assert f"{transcripts.HOOKS_URL}/webhooks/push is missing" in " ".join(shown.split())
+    assert "Blueprint" not in shown
+    assert desk.written() == []
+
+
+def test_missing_settings_are_named_and_nothing_is_asked(desk_of: Callable[[Bitbucket], Desk]) -> None:
+    desk = desk_of(cloud())
+    del desk.environment["BITBUCKET_TOKEN"], desk.environment["BITBUCKET_WORKSPACE"]
+    shown = desk.types("setup --check")
+    assert "BITBUCKET_TOKEN is not set" in shown
+    assert "BITBUCKET_WORKSPACE is not set" in shown
+    assert shown.endswith("[exit status 2]")
+    assert [*desk.port.calls(), *desk.bitbucket.requests] == []
+
+
+def test_webhook_only_asks_bitbucket_nothing(desk_of: Callable[[Bitbucket], Desk]) -> None:
+    desk = desk_of(cloud())
+    del desk.environment["BITBUCKET_TOKEN"]
+    shown = desk.types("setup --check", BITBUCKET_API="none")
+    assert "Bitbucket is never asked" in shown
+    assert desk.bitbucket.requests == []
+
+
+def test_a_blueprint_of_somebody_else_is_shown_what_it_lacks_to_paste_as_it_is(
+    desk_of: Callable[[Bitbucket], Desk],
+) -> None:
+    desk = desk_of(cloud())
+    desk.types("setup")
+    (blueprint,) = [one for one in desk.port.blueprints() if one["identifier"] == "bitbucketCloudProject"]
+    assert "see (1) below" not in desk.types("setup --check")
+    lacking = next(iter(blueprint["schema"]["properties"]))
+    del blueprint["schema"]["properties"][lacking]
+    desk.port.put_blueprint(blueprint)
+    shown = desk.types("setup")
+    assert "see (1) below" in shown
+    pasted = json.loads("{" + shown.split("\n(1) ", 1)[1].split("{", 1)[1].rpartition("}")[0] + "}")
+    assert list(pasted["schema"]["properties"]) == [lacking]
 
 
 def test_every_setting_is_told() -> None:

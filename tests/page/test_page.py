@@ -348,7 +348,19 @@ def test_only_this_machines_names_lead_to_the_page(demo: Demo, host: str, status
         assert error.code == status
 
 
-@pytest.mark.parametrize("path", ["/missing", "/../deliveries.py", "/server.py", "/events/more"])
+def test_what_programs_are_told_is_for_this_machines_names_only() -> None:
+    page = Page([], None, StoppedClock(), machine=lambda: {"stacks": []})
+    url = page.start(0) + "/stacks.json"
+    try:
+        with urllib.request.urlopen(url) as answer:
+            assert json.load(answer) == {"stacks": []}
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(url, headers={"Host": "evil.example:3001"}))
+    finally:
+        page.stop()
+
+
+@pytest.mark.parametrize("path", ["/stacks.json", "/missing", "/../deliveries.py", "/server.py", "/events/more"])
 def test_nothing_else_is_served(demo: Demo, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(demo.url + path)
