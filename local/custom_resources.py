@@ -89,6 +89,8 @@ class CustomResources:
 
         ``new`` are the resolved properties, ``old`` is what there was (None on creation). Raises CustomResourceError.
         """
+        if self._stopping:
+            raise CustomResourceError("The stack was stopped.", old.physical_id if old else "")
         properties = as_texts(dict(new))
         event = {
             "RequestType": kind,
@@ -104,7 +106,7 @@ class CustomResources:
         if old is not None and kind == "Update":
             event["OldResourceProperties"] = old.properties
         asked = self._ask(event, float(properties.get("ServiceTimeout", LONGEST_WAIT)))
-        self._wait(lambda: asked.answer.body is not None or self._clock.now() >= asked.until)
+        self._wait(lambda: asked.answer.body is not None or self._clock.now() >= asked.until or self._stopping)
         with self._changed:
             del self._dues[event["RequestId"], "answer"]
         unknown = f"{self._stack_id.split('/')[1]}-{logical_id}-{secrets.token_hex(6).upper()}"

@@ -6,20 +6,26 @@ import errno
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.aws import Moto
 from local.clock import Clock
 from local.concurrency import Concurrency
-from local.machine import Machine, Product, port_stand_in
+from local.custom_resources import Made
+from local.machine import WITHOUT_SET_UP, Machine, Product, leave_out_set_up, port_stand_in
 from local.resyncs import Resyncs
 from local.stack import Stack
 from local.standins.port import PortStandIn
 from local.state import Json, State, StateError, read_objects, write_objects
 from local.story import Progress
 from local.workspace import furnish
+
+LOOK_EVERY = 0.05
+"""Real seconds between two looks at whether somebody wants to stop."""
 
 
 class StoppedError(Exception):
@@ -36,7 +42,9 @@ class Landscape:
     ``real`` are the template's parameters for real servers; None: stand-ins, with ``parameters`` added to those that
     point to them. ``scale`` is how many times as fast time passes. ``furnished``: the stand-ins of Bitbucket hold
     something from the beginning. ``resync_every``: seconds between two resyncs of a stack, 0 for those of its schedule
-    alone. A ``state`` that is open is gone on with, and saved at the end. Attributes: ``clock``, ``moto``, ``stacks``;
+    alone. ``set_up``: blueprints, mapping and webhooks are made by the stacks themselves, in an empty Port; otherwise
+    stand-ins have what they need from the beginning, and real servers are left as they are. A ``state`` that is open is
+    gone on with, and saved at the end. Attributes: ``clock``, ``moto``, ``stacks``;
     ``resyncs`` of each; ``resumed``: whether it went on where a state left off; ``machines`` and ``port`` where there
     are stand-ins; ``progress`` of the story.
     """
@@ -52,6 +60,7 @@ class Landscape:
         gateway_port: int = 0,
         furnished: bool = False,
         resync_every: float = 0.0,
+        set_up: bool = False,
         state: State | None = None,
     ) -> None:
         self._products = products
@@ -62,6 +71,7 @@ class Landscape:
         self._gateway_port = gateway_port
         self._furnished = furnished
         self._resync_every = resync_every
+        self._set_up = set_up
         self._state = state
         self._exits = ExitStack()
         self._complete = False
@@ -79,8 +89,9 @@ class Landscape:
     def start(self, stopping: threading.Event) -> None:
         """Start everything, or go on where the state left off.
 
-        Raises StoppedError as soon as ``stopping`` is found set, StateError for state that cannot be gone on with and
-        PortTakenError. After any of them ``stop`` still has to be called.
+        Raises StoppedError as soon as ``stopping`` is found set, StateError for state that cannot be gone on with,
+        PortTakenError, and DeploymentFailedError when set-up refused. After any of them ``stop`` still has to be
+        called.
         """
         _unless(stopping)
         kept = self._state.read() if self._state else None
@@ -102,8 +113,7 @@ class Landscape:
         if files is not None:
             self._restore(files)
             self.progress.told.update(facts["told"])
-        for stack in self.stacks:
-            stack.start()
+        self._start_stacks(stopping)
         self.resyncs = [Resyncs(stack, every=self._resync_every) for stack in self.stacks]
         self._complete = True
 
@@ -111,9 +121,21 @@ class Landscape:
         """End everything and save the state; harmless when little or nothing was started."""
         self._exits.close()
 
+    def _start_stacks(self, stopping: threading.Event) -> None:
+        """Start all at once, as long as nobody wants to stop: set-up may have to wait for servers."""
+        threads = ThreadPoolExecutor(len(self.stacks), thread_name_prefix="start")
+        started = [threads.submit(stack.start, jump=False) for stack in self.stacks]
+        threads.shutdown(wait=False)
+        while not all(one.done() for one in started):
+            _unless(stopping)
+            wait(started, timeout=LOOK_EVERY)
+        for one in started:
+            one.result()
+
     def _start_port(self, facts: Json, files: Path | None) -> None:
         preset = self._parameters.get("MappingPreset", "default")
-        self.port = port_stand_in(*(f"{product}/{preset}" for product in self._products))
+        there = () if self._set_up else (f"{product}/{preset}" for product in self._products)
+        self.port = port_stand_in(*there)
         if files is not None:
             self.port.recall(read_objects(files / "port"))
         self._exits.callback(self.port.stop)
@@ -131,20 +153,33 @@ class Landscape:
             "logs_folder": self._state.logs_folder(product) if self._state else None,
         }
         if self._real is not None:
-            stack = Stack(self._real, **more)
+            stack = self._stack_for(self._real, more)
             self._exits.callback(stack.stop)
         else:
             stack = self._machine(product, facts.get("bitbucket_port", 0), files, more).stack
         stack.webhook_secret = self._webhook_secret
+        stack.custom_resources = {name: Made(**one) for name, one in facts.get("custom_resources", {}).items()}
         with _wanted("the API", more["gateway_port"]):
             stack.create()
         self.stacks.append(stack)
+
+    def _stack_for(self, real: Mapping[str, str], more: Json) -> Stack:
+        if not self._set_up:
+            return Stack({**real, **WITHOUT_SET_UP}, change=leave_out_set_up, **more)
+        # Nobody but this machine reaches its API: without another address no webhook could be sent there.
+        reachable = {} if real.get("BaseUrl") else {"LiveEvents": "false"}
+        return Stack({**real, **reachable}, **more)
 
     def _machine(self, product: Product, bitbucket_port: int, files: Path | None, more: Json) -> Machine:
         assert self.port is not None
         with _wanted("Bitbucket's stand-in", bitbucket_port):
             machine = Machine(
-                product, port=self.port, parameters=self._parameters, bitbucket_port=bitbucket_port, **more
+                product,
+                port=self.port,
+                parameters=self._parameters,
+                bitbucket_port=bitbucket_port,
+                set_up=self._set_up,
+                **more,
             )
         self._exits.callback(machine.stop)
         self._ports[product] = _port_of(machine.bitbucket.url)
@@ -187,6 +222,7 @@ class Landscape:
                 "name": stack.name,
                 "gateway_port": _port_of(stack.url),
                 "bitbucket_port": self._ports.get(product, 0),
+                "custom_resources": {name: asdict(made) for name, made in stack.custom_resources.items()},
             }
             for product, stack in zip(self._products, self.stacks, strict=True)
         }

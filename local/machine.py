@@ -130,8 +130,23 @@ class Machine:
             stack.stop()
         self.bitbucket.stop()
 
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether set-up makes webhooks in Bitbucket."""
+        values = self.stack.template.parameters
+        return self.set_up and values["LiveEvents"] == "true" and values["BitbucketApi"] == "full"
+
     def send(self, webhooks: Iterable[Webhook]) -> list[int | None]:
-        """Have Bitbucket deliver webhooks, each to its family's URL; returns the last status of each."""
+        """Have Bitbucket deliver webhooks; returns the last status of each.
+
+        They go through the webhooks that set-up made, None for one that nobody subscribed to; where set-up makes none,
+        each goes to its family's URL.
+        """
+        if self.has_webhooks:
+            return [
+                ([None] + [sent.status for sent in self.bitbucket.send_through_hooks([webhook])])[-1]
+                for webhook in webhooks
+            ]
         secret = self.stack.webhook_secret
         return [
             self.bitbucket.deliver(self.stack.url, secret, webhook, path=webhook_path(webhook))[-1]

@@ -132,7 +132,7 @@ class Stack(StackResources):
         try:
             self._provided.bring(self.template)
         except DeploymentFailedError as error:
-            if rollback:
+            if rollback and error.status == "CREATE_FAILED":
                 self.delete(jump=jump)
                 raise DeploymentFailedError("ROLLBACK_COMPLETE", error.reasons) from error
             raise

@@ -45,6 +45,8 @@ def tell(machine: Machine, console: Console, stopping: threading.Event, progress
     scenes = _CLOUD if machine.product == "cloud" else _SERVER
     name = "Bitbucket Cloud" if machine.product == "cloud" else "Bitbucket Data Center"
     begun = progress.told.get(machine.product, 0)
+    if machine.has_webhooks and not _settled(machine, stopping):  # They are made by jobs, after the deployment.
+        return
     if begun < len(scenes):
         console.rule(f"[bold]{name}")
     for text, act in scenes[begun:]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from local.commands import invoke, options, run_stack
 from local.commands.settings import SettingsError
 from local.landscape import StoppedError
+from local.provided import DeploymentFailedError
 from local.state import StateError
 
 
@@ -25,4 +26,8 @@ def run(arguments: Sequence[str], stopping: threading.Event) -> int:
         return 0
     except (SettingsError, StateError) as error:
         console.print(str(error), style="red", markup=False)
+        return 2
+    except DeploymentFailedError as error:
+        for reason in error.reasons.values():
+            console.print(f"Set-up failed. {reason}", style="red", markup=False)
         return 2

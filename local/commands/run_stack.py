@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from local import resync_words as words
 from local import story
 from local.commands import resync_progress
 from local.commands.settings import SECRET, SettingsError, product_of, real_servers, with_stand_ins
@@ -47,6 +48,7 @@ def run(options: argparse.Namespace, console: Console, stopping: threading.Event
             gateway_port=options.gateway_port,
             furnished=True,
             resync_every=options.resync_every,
+            set_up=True,
             state=_state(options, real, exits),
         )
         exits.callback(landscape.stop)
@@ -60,6 +62,7 @@ def run(options: argparse.Namespace, console: Console, stopping: threading.Event
             raise SettingsError(f"{error} (--gateway-port and --page-port choose others, 0 any free one)") from error
         console.print(f"ready {landscape.stacks[0].url}")
         console.print(f"page {page_url}")
+        _tell_set_up(landscape, console)
         if options.keep is not None:
             _save_now_and_then(landscape, exits)
         if options.resync_every:
@@ -68,7 +71,7 @@ def run(options: argparse.Namespace, console: Console, stopping: threading.Event
             timer.start()
         if real is not None:
             console.print(f"sign webhooks with the secret {landscape.stacks[0].webhook_secret}")
-            _resync(landscape, console, stopping, always=False)
+            _resync(landscape, console, stopping)
             stopping.wait()
             return 0
         return _demonstrate(landscape, options, console, stopping)
@@ -110,10 +113,18 @@ def _save_now_and_then(landscape: Landscape, exits: ExitStack) -> None:
     exits.callback(ended.set)
 
 
-def _resync(landscape: Landscape, console: Console, stopping: threading.Event, *, always: bool) -> None:
-    """Have begin what is due, as on AWS (where the ledger was kept, that may be nothing), and follow it."""
-    if resync_progress.begin(landscape.resyncs, console, stopping, always=always):
+def _resync(landscape: Landscape, console: Console, stopping: threading.Event) -> None:
+    """Have begin what is due, as on AWS (where the ledger was kept, that may be nothing), and follow it.
+
+    The first deployment began one by itself, which may have ended already.
+    """
+    if resync_progress.begin(landscape.resyncs, console, stopping, always=False) or not landscape.resumed:
         resync_progress.follow(landscape.resyncs, console, stopping)
+
+
+def _tell_set_up(landscape: Landscape, console: Console) -> None:
+    for stack in landscape.stacks:
+        console.print(f"Set-up of {words.title(stack.product)}: {stack.outputs()['SetUpReport']}", markup=False)
 
 
 def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Console, stopping: threading.Event) -> int:
@@ -127,7 +138,7 @@ def _demonstrate(landscape: Landscape, options: argparse.Namespace, console: Con
     )
     if landscape.progress.told:
         console.print("Going on where it was left; what was told of the story is not told again.", style="dim")
-    _resync(landscape, console, stopping, always=not landscape.resumed)
+    _resync(landscape, console, stopping)
     for machine in landscape.machines:
         story.tell(machine, console, stopping, landscape.progress, pause=SCENE_PAUSE if looked_at else 0.0)
     if stopping.is_set():

@@ -63,10 +63,8 @@ def real_servers(environment: Mapping[str, str]) -> dict[str, str] | None:
     if len(given) < len(CREDENTIALS) and environment.get("BITBUCKET_API") != "none":
         missing = ", ".join(sorted(set(CREDENTIALS) - set(given)))
         raise SettingsError(f"Set {missing} too, or none of them to use the stand-ins.")
-    # Webhook-only mode needs no token; the template wants something typed. Nobody but this machine reaches its API, so
-    # without another address there is nothing that a webhook could be sent to.
-    unreachable = {} if environment.get("BASE_URL") else {"LiveEvents": "false"}
-    return {"BitbucketToken": "-", **_parameters(environment, PARAMETER_OF), **unreachable}
+    # Webhook-only mode needs no token; the template wants something typed.
+    return {"BitbucketToken": "-", **_parameters(environment, PARAMETER_OF)}
 
 
 def product_of(parameters: Mapping[str, str]) -> Product:
