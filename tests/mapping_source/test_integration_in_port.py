@@ -75,6 +75,24 @@ def test_an_integration_without_a_mapping_gets_the_packaged_one(stack: Stack, co
     assert len(stack.began) == 1
 
 
+def test_an_integration_that_somebody_deleted_comes_back_with_the_mapping_in_use(stack: Stack) -> None:
+    stack.set_up()
+    stack.tick()
+    stack.work()
+    own = title(config_of(stack), 0, ".key")
+    stack.stand_in.edit(own)
+    stack.tick()
+    stack.work()
+    stack.client.call("DELETE", f"/v1/integration/{IDENTIFIER}")
+    stack.tick()
+    assert stack.stand_in.integration(IDENTIFIER) is None
+    stack.set_up()
+    assert config_of(stack) == own
+    stack.tick()
+    assert stack.active.document(stack.active.which()) == own
+    assert len(stack.began) == 2
+
+
 def test_an_integration_of_another_tool_is_left_alone(stack: Stack) -> None:
     stack.stand_in.put_integration(IDENTIFIER, app_type="github", config={"resources": []})
     for found in (stack.integration.register(), stack.integration.look()):

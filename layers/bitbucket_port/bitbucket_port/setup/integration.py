@@ -76,7 +76,7 @@ class Integration:
         return [shown, *(look(config, product=self._product) if config else self._packaged())]
 
     def register(self) -> list[Finding]:
-        """Make the integration with the packaged mapping, or change in it what differs, and nothing if nothing does.
+        """Make the integration with the mapping in use, or change in it what differs, and nothing if nothing does.
 
         A mapping that is there stays as it is.
         """
@@ -88,7 +88,7 @@ class Integration:
         wanted: JsonObject = {"installationAppType": self._app_type, "version": self._version}
         differs = {name: value for name, value in wanted.items() if found.get(name) != value}
         if not found.get("config"):
-            differs["config"] = load(self._product, self._preset)
+            differs["config"] = self._config()
         if not differs:
             return [Finding(ABOUT, "ok", f"{self._port.identifier!r} is registered in Port.")]
         self._write("change", lambda: self._port.change(differs))
@@ -115,7 +115,7 @@ class Integration:
         return findings
 
     def _registered(self) -> Finding:
-        config = load(self._product, self._preset)
+        config = self._config()
 
         def register() -> None:
             self._port.register(app_type=self._app_type, version=self._version, config=config)
@@ -127,6 +127,10 @@ class Integration:
             fix = "The packaged mapping is in use; set MappingSource to package to say that this is meant."
             return Finding(ABOUT, "warning", text, fix)
         return Finding(ABOUT, "changed", f"{self._port.identifier!r} was registered in Port, with a mapping.")
+
+    def _config(self) -> JsonObject:
+        """The mapping to put there: the one in use, for an integration that was there before and was deleted."""
+        return self._mapping.in_use() if self._mapping else load(self._product, self._preset)
 
     def _write(self, write: Write, change: Callable[[], object]) -> None:
         if self._requests is None:

@@ -68,6 +68,11 @@ class PortMapping:
         """How Port's mapping stands; writes nothing."""
         return look(config, product=self._product) if config else [self._nothing()]
 
+    def in_use(self) -> JsonObject:
+        """The document that functions map with now."""
+        active = self._active.which()
+        return self._active.document(active) if active.hash else self.packaged()
+
     def packaged(self) -> JsonObject:
         """The mapping that counts until Port holds another one."""
         return load(self._product, self._preset)
