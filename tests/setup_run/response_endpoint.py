@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -11,14 +12,19 @@ PATH = "/bucket/key?X-Amz-Signature=sealed"
 
 
 class ResponseEndpoint(HTTPServer):
-    """``trouble`` are statuses to answer with before anything is taken; ``taken`` are the answers that were."""
+    """``trouble`` are statuses to answer with before anything is taken; ``taken`` are the answers that were.
 
-    def __init__(self) -> None:
+    With ``tls`` it serves over HTTPS.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.trouble: list[int] = []
         self.asked = 0
         self.taken: list[dict[str, Any]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}{PATH}"
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.server_port}{PATH}"
         Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
