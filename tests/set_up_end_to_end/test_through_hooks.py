@@ -91,6 +91,12 @@ def test_data_center(machine_of: Deploy) -> None:
     site.set_up()
     site.assert_reaches_port("NEW")
 
+    # Nobody tells of a new project: a look at which there are finds it, and it gets its webhook with that.
+    site.add("LATER")
+    site.machine.stack.functions["ResyncStart"].invoke({"resync": "list"})
+    site.machine.stack.settle()
+    site.assert_reaches_port("LATER")
+
     site.machine.stack.delete()
     assert bitbucket.hooks == others
 

@@ -29,8 +29,8 @@ LEASE_SECONDS = 330.0
 SHARE_OF_TIME = 0.8
 
 
-class PortIsTold:
-    """Port's own page of the integration shows full resyncs."""
+class Told:
+    """Port's own page of the integration shows full resyncs; what any run found new gets its webhooks at once."""
 
     def began(self, run: Run) -> None:
         """See ``worker.Told``."""
@@ -56,6 +56,15 @@ class PortIsTold:
                 interval_minutes=int(minutes),
             )
             self._tell("resync ended", ended)
+        if has_new_places(report):
+            self._order_webhooks()
+
+    def _order_webhooks(self) -> None:
+        """Data Center announces no created project, and a repository with a webhook of its own is known to nobody."""
+        try:
+            webhooks_of(runtime()).plan(force=False)
+        except BitbucketPortError as error:
+            logger.warning("what is new gets its webhooks with the next full resync: %s", error)
 
     def _tell(self, write: Write, tell: Callable[[], bool]) -> None:
         """Where the tick looks for requested resyncs, Port is told only when that can be told from such a request."""
@@ -67,6 +76,11 @@ class PortIsTold:
             poll_of(made).write(write, tell)
         except BitbucketPortError as error:
             logger.warning("Port was not told that the %s: %s", write, error)
+
+
+def has_new_places(report: JsonObject) -> bool:
+    """Whether a run's report tells of a project or repository that was not in the catalog before."""
+    return any(report["kinds"].get(kind, {}).get("created") for kind in ("project", "repository"))
 
 
 _ENDED: dict[Status, Ended] = {
@@ -104,7 +118,7 @@ def _worker_with(engine: MappingEngine) -> JobsWorker:
             time_left=made.time_left,
             spent=made.spent,
             log=logger,
-            told=PortIsTold(),
+            told=Told(),
             follows_up=True,
             show=examples_of(made),
         )
