@@ -60,7 +60,6 @@ class Runtime:
         self.ledger = DynamoDBLedger(self.dynamodb, self.settings.ledger_table)
         self._secrets = SecretReader(boto3.client("secretsmanager", config=_CONFIG))
         self._active = ActiveMapping(self.ledger)
-        self._engine: MappingEngine | None = None
         self._followed = ""
         self.leaves_reserve = False
         self._deadline = Deadline.after(_NO_TIME)
@@ -80,10 +79,10 @@ class Runtime:
 
     # --- the mapping -------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def engine(self) -> MappingEngine:
         """The mapping in use, ready to run. Raises TransientError while it was never read and cannot be."""
-        return self._use(self._which_mapping()) if self._engine is None else self._engine
+        return self._engine_of(self._which_mapping())
 
     def follow_mapping(self) -> bool:
         """Use the mapping that is active now; returns whether it is another one than before.
@@ -92,25 +91,24 @@ class Runtime:
         anew. Raises TransientError when the ledger cannot be reached: that never means that no mapping is active.
         """
         active = self._which_mapping()
-        if self._engine is not None and active.hash == self._followed:
+        if "engine" in self.__dict__ and active.hash == self._followed:
             return False
-        self._use(active)
+        self.engine = self._engine_of(active)
+        for made_of_it in ("live", "reader"):
+            self.__dict__.pop(made_of_it, None)
         return True
 
     def _which_mapping(self) -> Active:
         return self._active.which() if self.settings.mapping_source == "port" else Active()
 
-    def _use(self, active: Active) -> MappingEngine:
+    def _engine_of(self, active: Active) -> MappingEngine:
         product, preset = self.settings.product, self.settings.mapping_preset
         if active.hash:
             document, file = self._active.document(active), "the active mapping"
         else:
             document, file = load(product, preset), f"mappings/{product}/{preset}.yaml"
-        self._engine = MappingEngine(parse(document, product=product, file=file), now=time.time)
         self._followed = active.hash
-        for made_of_it in ("live", "reader"):
-            self.__dict__.pop(made_of_it, None)
-        return self._engine
+        return MappingEngine(parse(document, product=product, file=file), now=time.time)
 
     @cached_property
     def live(self) -> LiveEvents:
