@@ -353,11 +353,11 @@ def test_messages_that_are_named_are_written_somewhere() -> None:
 
 def test_the_table_of_roles_names_every_statement_of_each_kind_of_role(template: Template) -> None:
     table = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").split("| Statement |", 1)[1].split("\n\n", 1)[0]
-    rows = [re.match(r"\| `(\w+)`.*?((?: \| (?:yes|–)){5}) \|$", line) for line in table.splitlines()[2:]]
+    rows = [re.match(r"\| `(\w+)`.*?((?: \| (?:yes|–)){6}) \|$", line) for line in table.splitlines()[2:]]
     told = {row[1]: [column == "yes" for column in row[2].split(" | ")[1:]] for row in rows if row}
     roles = {name: r for name, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
 
-    kinds = ("ReceiveRole", "ProcessRole", "ResyncWorkerRole", "ResyncStartRole", "ResyncTickRole")
+    kinds = ("ReceiveRole", "ProcessRole", "ResyncWorkerRole", "ResyncStartRole", "SetUpFunctionRole", "ResyncTickRole")
     for name, role in roles.items():
         column = next(position for position, kind in enumerate(kinds) if name.endswith(kind))
         statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
