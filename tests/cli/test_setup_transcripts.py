@@ -192,6 +192,15 @@ def test_missing_settings_are_named_and_nothing_is_asked(desk_of: Callable[[Bitb
     assert [*desk.port.calls(), *desk.bitbucket.requests] == []
 
 
+def test_webhooks_are_left_alone_where_nobody_says_what_they_are_signed_with(
+    desk_of: Callable[[Bitbucket], Desk],
+) -> None:
+    desk = desk_of(cloud())
+    for command in ("setup --check", "setup"):
+        assert "WEBHOOK_SECRET is not set" in desk.types(command, WEBHOOK_SECRET="")
+    assert desk.bitbucket.hooks == []
+
+
 def test_webhook_only_asks_bitbucket_nothing(desk_of: Callable[[Bitbucket], Desk]) -> None:
     desk = desk_of(cloud())
     del desk.environment["BITBUCKET_TOKEN"]

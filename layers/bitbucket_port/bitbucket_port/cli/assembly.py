@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bitbucket_port.cli.without_stack import CommandRuntime
-from bitbucket_port.errors import SettingsError
 from bitbucket_port.hooks.assembly import hook_api, hook_settings
 from bitbucket_port.hooks.store import MemoryHookStore
 from bitbucket_port.hooks.subjects import Subjects
@@ -26,30 +25,40 @@ if TYPE_CHECKING:
     from bitbucket_port.reading import BitbucketReader
 
 
-class WebhooksNow:
-    """Webhooks made and looked at here and now, as set-up asks for them (``setup.run.WebhooksPart``)."""
+_NOT_SIGNED = Finding(
+    "Webhooks",
+    "skipped",
+    "WEBHOOK_SECRET is not set, so those of BASE_URL are left as they are.",
+    "Set it to what they are signed with; for a stack use --stack.",
+)
 
-    def __init__(self, webhooks: Webhooks) -> None:
+
+class WebhooksNow:
+    """Webhooks made and looked at here and now, as set-up asks for them (``setup.run.WebhooksPart``).
+
+    ``signed``: whether it is known what with; otherwise they are left as they are.
+    """
+
+    def __init__(self, webhooks: Webhooks, *, signed: bool) -> None:
         self._webhooks = webhooks
+        self._signed = signed
 
     def plan(self, *, force: bool) -> list[Finding]:
         """Make them and put them right, all before this returns. Raises TransientError when Bitbucket is not there.
 
         What was not right is looked at before: nobody remembers it afterwards.
         """
+        if not self._signed:
+            return [_NOT_SIGNED]
         wrong = [one for one in self._webhooks.inspect() if one.outcome == "warning"]
         found = self._webhooks.do_now(force=force)
         still = {one.about for one in found if one.outcome == "warning"}
         mended = [replace(one, outcome="changed", fix="") for one in wrong if one.about not in still]
         return [*(replace(one, text=f"put right; before: {one.text}") for one in mended), *found]
 
-    def findings(self) -> list[Finding]:
-        """How they stand in Bitbucket itself: nothing is recorded here."""
-        return self._webhooks.inspect()
-
     def inspect(self) -> list[Finding]:
-        """See ``findings``."""
-        return self._webhooks.inspect()
+        """How they stand in Bitbucket itself: nothing is recorded here."""
+        return self._webhooks.inspect() if self._signed else [_NOT_SIGNED]
 
     def by_hand(self) -> list[Finding]:
         """See Webhooks."""
@@ -88,7 +97,7 @@ def set_up_of(runtime: CommandRuntime, webhook_secret: str) -> SetUp:
             preset=settings.mapping_preset,
             source=settings.mapping_source,
         ),
-        webhooks=WebhooksNow(webhooks),
+        webhooks=WebhooksNow(webhooks, signed=bool(webhook_secret)),
         reports=None,
         time_left=runtime.time_left,
     )
@@ -103,18 +112,12 @@ def _webhooks(runtime: CommandRuntime, secret: str) -> Webhooks:
 
 def _work(runtime: CommandRuntime, reader: BitbucketReader, secret: str) -> Work:
     settings = runtime.settings
-
-    def given() -> Secret:
-        if not secret:
-            raise SettingsError("WEBHOOK_SECRET is not set: what the webhooks of BASE_URL are signed with")
-        return Secret(secret, "given")
-
     return Work(
         settings=hook_settings(settings),
         store=MemoryHookStore(),
         api=hook_api(settings.product, reader, settings.workspace),
         subjects=Subjects(reader, runtime.engine.mapping, settings.workspace),
         send=runtime.send_jobs,
-        secret=given,
+        secret=lambda: Secret(secret, "given"),
         time_left=runtime.time_left,
     )

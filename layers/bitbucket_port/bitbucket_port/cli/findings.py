@@ -18,13 +18,14 @@ _COLOURS: dict[Outcome, str] = {
     "warning": "yellow",
     "failed": "red",
 }
+_COMMANDS = ("aws ", "bitbucket-port ")
 EXIT_STATUS: dict[Outcome, int] = {"ok": 0, "changed": 0, "skipped": 0, "warning": 1, "failed": 2}
 
 
 def show(console: Console, findings: Sequence[Finding]) -> None:
     """A row each: what was looked at, how it stands, what it is and what to do.
 
-    What is to be pasted somewhere (several lines) comes below the table, not broken into its column.
+    What is to be pasted somewhere (several lines, a command) comes below the table, not broken into its column.
     """
     table = Table("about", "outcome", "what was found, and what to do", box=box.SIMPLE_HEAD, pad_edge=False)
     below: list[tuple[int, Finding]] = []
@@ -62,7 +63,7 @@ def _cell(finding: Finding, below: list[tuple[int, Finding]]) -> Text:
     cell = Text(finding.text)
     if not finding.fix:
         return cell
-    if "\n" in finding.fix:
+    if "\n" in finding.fix or finding.fix.startswith(_COMMANDS):
         below.append((len(below) + 1, finding))
         return cell.append(f"\n→ see ({len(below)}) below")
     return cell.append(f"\n→ {finding.fix}")
