@@ -58,6 +58,7 @@ EVERYTHING = {
     "VpcSubnetIds": "subnet-0a1,subnet-0b2",
     "VpcSecurityGroupIds": "sg-0a1,sg-0b2",
     "HttpsProxy": "http://proxy.example.com:3128",
+    "NoProxy": "git.example.com,.internal.example.com",
     "CaBundleSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ca-AbCd12",
     "KmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/00000000-0000-4000-8000-000000000000",
     "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/boundary",

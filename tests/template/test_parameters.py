@@ -64,6 +64,7 @@ def test_the_settings_of_this_path_are_all_there(template: Template) -> None:
         "VpcSubnetIds",
         "VpcSecurityGroupIds",
         "HttpsProxy",
+        "NoProxy",
         "CaBundleSecretArn",
         "KmsKeyArn",
         "PermissionsBoundaryArn",
@@ -126,6 +127,16 @@ def test_a_rule_says_what_to_do(template: Template) -> None:
             ["hooks.example.com", "https://hooks.example.com?x", "https://me@example.com", "ftp://example.com"],
         ),
         ("AlarmEmail", ["", "ops@example.com"], ["ops"]),
+        (
+            "HttpsProxy",
+            ["", "http://proxy.example.com:3128", "https://proxy.example.com/", "http://10.0.0.1:8080"],
+            ["proxy.example.com:3128", "http://clerk:word@proxy.example.com:3128", "http://clerk@proxy", "socks5://a"],
+        ),
+        (
+            "NoProxy",
+            ["", "git.example.com", ".example.com,10.0.0.0/8", "git.example.com:7990,fd00::1"],
+            ["git.example.com, other.example.com", "https://git.example.com ", "a,,b", "clerk@git.example.com"],
+        ),
     ],
 )
 def test_single_values_are_checked_before_anything_is_made(

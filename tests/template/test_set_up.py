@@ -23,8 +23,6 @@ NEVER_CALLS = {
     "LogLevel": "is the log's",
     "LogRetentionDays": "likewise",
     "Architecture": "is Lambda's",
-    "VpcSubnetIds": "is Lambda's",
-    "VpcSecurityGroupIds": "likewise",
     "KmsKeyArn": "is for what is stored",
     "PermissionsBoundaryArn": "is IAM's",
 }
