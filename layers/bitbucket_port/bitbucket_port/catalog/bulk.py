@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bitbucket_port.catalog.items import UNKNOWN
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outside import Writer
+from bitbucket_port.catalog.ownership import ours_among
 from bitbucket_port.catalog.share import Share, concerns_all, fail
 from bitbucket_port.errors import BitbucketPortError, TransientError
 from bitbucket_port.objects import Entity
@@ -63,7 +64,7 @@ class BulkWriting:
         """Create entities we never wrote; returns those that exist already, with their ownership decided.
 
         Creating tells in the same request whether the entity is ours. One that exists is ours only if Port showed it
-        under our datasource before we touched it.
+        under our datasource before we touched it, or its blueprint is ours.
         """
         existing: list[_Part] = []
         for part, written in self._send(parts, create_only=True):
@@ -78,7 +79,8 @@ class BulkWriting:
         ):
             found = list(group)
             try:
-                ours = self._port.ours(blueprint, [part.entity.key.identifier for part in found])
+                identifiers = [part.entity.key.identifier for part in found]
+                ours = ours_among(blueprint, identifiers, ledger=self._ledger, port=self._port)
             except BitbucketPortError as error:
                 fail([part.share for part in found], error)
                 continue

@@ -16,6 +16,7 @@ from bitbucket_port.catalog.items import UNKNOWN, EntityItem
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outcome import Removals
 from bitbucket_port.catalog.outside import Followers, Writer
+from bitbucket_port.catalog.ownership import ours_among
 from bitbucket_port.catalog.share import Share, fail, for_each
 from bitbucket_port.errors import BitbucketPortError, BusyError, NotFoundError, PermanentError, TransientError
 from bitbucket_port.objects import Entity, EntityKey, JsonObject, SourceKey
@@ -201,7 +202,8 @@ class Settlement:
                 break
         if mark == "marked" and item.ours is None:
             # A writer died before it could decide. It had not changed the entity yet, or had just created it.
-            item = replace(item, ours=key.identifier in self._port.ours(key.blueprint, [key.identifier]))
+            ours = ours_among(key.blueprint, [key.identifier], ledger=self._ledger, port=self._port)
+            item = replace(item, ours=key.identifier in ours)
         return mark, item
 
     def _patience(self, item: EntityItem, source: SourceKey) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from bitbucket_port.catalog.ownership import CREATED, blueprint_note
 from bitbucket_port.errors import BitbucketPortError, ForbiddenError, PermanentError
 from bitbucket_port.mapping.model import Mapping as PortMapping
 from bitbucket_port.mapping.shipped import load_blueprints
@@ -151,11 +152,11 @@ class Blueprints:
             self._adopt(work)
             return
         first = bare(work.wanted)
-        self._notes.note(_note(work.identifier), {"state": "creating", "content": _content(first)})
+        self._notes.note(blueprint_note(work.identifier), {"state": "creating", "content": _content(first)})
         try:
             made = create_blueprint(self._port, first)
         except PermanentError:
-            self._notes.note(_note(work.identifier), {"state": "refused"})
+            self._notes.note(blueprint_note(work.identifier), {"state": "refused"})
             raise
         if made is None:  # Somebody else did, since we looked.
             work.there = read_blueprint(self._port, work.identifier)
@@ -200,8 +201,8 @@ class Blueprints:
     # --- what is ours ------------------------------------------------------------------------------------------------
 
     def _is_ours(self, identifier: str, there: JsonObject) -> bool:
-        noted = self._notes.noted(_note(identifier))
-        if noted.get("state") == "created":
+        noted = self._notes.noted(blueprint_note(identifier))
+        if noted.get("state") == CREATED:
             # Deleted, and made again by somebody else, it is his.
             known, now = noted.get("createdAt"), there.get("createdAt")
             return not known or not now or known == now
@@ -210,11 +211,15 @@ class Blueprints:
     def _adopt(self, work: Work) -> None:
         """Whether what is there is ours; what an earlier set-up made and could not record any more is recorded now."""
         work.ours = work.there is not None and self._is_ours(work.identifier, work.there)
-        if work.there is not None and work.ours and self._notes.noted(_note(work.identifier))["state"] != "created":
+        if (
+            work.there is not None
+            and work.ours
+            and self._notes.noted(blueprint_note(work.identifier))["state"] != CREATED
+        ):
             self._record(work.identifier, work.there)
 
     def _record(self, identifier: str, there: JsonObject) -> None:
-        self._notes.note(_note(identifier), {"state": "created", "createdAt": str(there.get("createdAt") or "")})
+        self._notes.note(blueprint_note(identifier), {"state": CREATED, "createdAt": str(there.get("createdAt") or "")})
 
 
 def _needed(wanted: Sequence[JsonObject], used: Collection[str] | None) -> set[str]:
@@ -230,10 +235,6 @@ def _needed(wanted: Sequence[JsonObject], used: Collection[str] | None) -> set[s
             needed.add(one)
             waiting += [str(end["target"]) for end in relations[one].values() if end["target"] in relations]
     return needed
-
-
-def _note(identifier: str) -> str:
-    return f"blueprint#{identifier}"
 
 
 def _content(blueprint: JsonObject) -> str:
