@@ -55,6 +55,7 @@ _OBJECT = (
     "SELECT kind, container, id, version, read_at, refreshed_at, received, owns, facts, missing_since, "
     "problem, token, until FROM object WHERE kind = ? AND container = ?"
 )
+_ENTITY = "sources, ours, token, until, accepted"
 
 
 class SQLiteLedger:
@@ -68,8 +69,13 @@ class SQLiteLedger:
 
     def read(self, keys: Collection[SourceKey]) -> dict[SourceKey, ObjectItem]:
         """See Ledger."""
+        found = {key: ObjectItem(key) for key in keys}
         with self._database.still():
-            return {key: self._object(key) or ObjectItem(key) for key in keys}
+            for (kind, container), names in _grouped(((one.kind, one.container), one.id) for one in keys):
+                for row in self._database.among(f"{_OBJECT} AND id IN", (kind, container), names):
+                    item = object_item(row)
+                    found[item.key] = item
+        return found
 
     def take_lease(
         self, item: ObjectItem, token: str, *, now: float, until: float, guard: Guard, intents: Collection[str] = ()
@@ -267,9 +273,10 @@ class SQLiteLedger:
 
     def entities(self, blueprint: str, identifiers: Collection[str]) -> dict[EntityKey, EntityItem]:
         """See Ledger."""
-        keys = [EntityKey(blueprint, identifier) for identifier in identifiers]
+        statement = f"SELECT identifier, {_ENTITY} FROM entity WHERE blueprint = ? AND identifier IN"  # noqa: S608
         with self._database.still():
-            found = {key: self._entity(key) for key in keys}
+            rows = self._database.among(statement, (blueprint,), list(identifiers))
+        found = {EntityKey(blueprint, name): entity_item(tuple(row)) for name, *row in rows}
         return {key: item for key, item in found.items() if item.sources}
 
     def accept(self, entity: EntityKey, accepted: str) -> None:
@@ -283,7 +290,7 @@ class SQLiteLedger:
 
     def _entity(self, entity: EntityKey) -> EntityItem:
         row = self._database.one(
-            "SELECT sources, ours, token, until, accepted FROM entity WHERE blueprint = ? AND identifier = ?",
+            f"SELECT {_ENTITY} FROM entity WHERE blueprint = ? AND identifier = ?",  # noqa: S608
             *parts_of(entity),
         )
         return entity_item(row) if row else EntityItem()

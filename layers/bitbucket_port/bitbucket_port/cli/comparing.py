@@ -18,7 +18,7 @@ from bitbucket_port.objects import Entity, EntityKey, JsonObject
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.port.listing import look
 from bitbucket_port.port.schema import trim
-from bitbucket_port.port.stored import is_found_by_port, named, normal_form
+from bitbucket_port.port.stored import is_found_by_port, named, normal_form, unlike
 from bitbucket_port.port.writing import Written
 from bitbucket_port.sqlite import Database
 
@@ -241,8 +241,8 @@ def differences(entity: Entity, shown: JsonObject) -> list[str]:
 
     What Port itself finds by a search cannot be compared, and counts as different.
     """
-    wanted = entity.normal_form
-    values = named(shown, wanted.keys())
+    wanted = normal_form(unlike(entity.fields, shown))
+    values = named(shown, wanted)
     return sorted(name for name, value in wanted.items() if is_found_by_port(name, value) or values[name] != value)
 
 

@@ -53,14 +53,14 @@ def direct(expression: str) -> Outputs | None:
     if any(mark in expression for mark in _NOT_READ_ALIKE):
         return None
     try:
-        outputs = _outputs(read(expression))
+        node = read(expression)
+        if _is_one(node):
+            one = _one(node)
+            return lambda value: [as_jq_gives_it(one(value))]
+        outputs = _outputs(node)
     except UnsupportedError:
         return None
-
-    def judged(value: Any) -> list[Any]:
-        return [as_jq_gives_it(output) for output in outputs(value)]
-
-    return judged
+    return lambda value: [as_jq_gives_it(output) for output in outputs(value)]
 
 
 # --- expressions with any number of outputs --------------------------------------------------------------------------
