@@ -81,7 +81,7 @@ def main() -> int:
     print(f"one fused program                {one:8,.0f} objects/s")
     print(f"without jq                       {direct:8,.0f} objects/s")
     print(
-        f"ratios {one / single:.1f} and {direct / one:.1f} (required: {REQUIRED_RATIO:.0f} and {REQUIRED_WITHOUT_JQ:.0f})"
+        f"ratios {one / single:.1f} and {direct / one:.1f}, required {REQUIRED_RATIO:.0f} and {REQUIRED_WITHOUT_JQ:.0f}"
     )
     return 0 if one / single >= REQUIRED_RATIO and direct / one >= REQUIRED_WITHOUT_JQ else 1
 
