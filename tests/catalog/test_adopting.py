@@ -48,8 +48,8 @@ def world(tmp_path: Path) -> Iterator[World]:
         world.put(pull(number), str(number))
     world.page()
     world.port.upserts.clear()
-    world.forget()
     world.adopter = Equal(world)
+    world.forget()
     yield world
 
 
@@ -69,8 +69,8 @@ def test_it_ends_as_if_it_had_been_written_without_a_lease_and_without_a_request
     assert world.gate.calls == ["ledger.read"]
     assert world.port.upserts == []
 
-    world.forget()
     world.adopter = None
+    world.forget()
     world.now -= 100
     written = world.page()
     assert everything(world) == found

@@ -91,10 +91,7 @@ class World:
         """Go on with an empty ledger."""
         self.ledger = sqlite_ledger(self.folder)
         self.gate = Gate(lambda: None)
-
-    @property
-    def applier(self) -> Applier:
-        return Applier(
+        self.applier = Applier(
             ledger=self.gate.around("ledger", self.ledger),
             mapper=self,
             port=cast("Writer", self.port),
