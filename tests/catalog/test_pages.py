@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from bitbucket_port.catalog.adopting import Adopter
 from bitbucket_port.catalog.apply import Applier
 from bitbucket_port.catalog.items import UNKNOWN, Facts
 from bitbucket_port.catalog.outcome import Outcome, Removals
@@ -80,9 +81,14 @@ class World:
     reads: list[SourceKey | None] = field(default_factory=list)
     handed_over: list[SourceKey] = field(default_factory=list)
     rewrites: list[SourceKey] = field(default_factory=list)
+    adopter: Adopter | None = None
 
     def __post_init__(self) -> None:
         self.port = CountingPort()
+        self.forget()
+
+    def forget(self) -> None:
+        """Go on with an empty ledger."""
         self.ledger = sqlite_ledger(self.folder)
         self.gate = Gate(lambda: None)
         self.applier = Applier(
@@ -95,6 +101,7 @@ class World:
             clock=lambda: self.now,
             sleep=self.wait,
             facts_of=lambda key, address, obj: self.facts(key),
+            adopter=self.adopter,
         )
 
     def wait(self, seconds: float) -> None:

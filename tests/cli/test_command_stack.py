@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from bitbucket_port.catalog.dynamodb import DynamoDBLedger
+from bitbucket_port.catalog.items import Granted, Guard, ObjectItem
+from bitbucket_port.objects import SourceKey
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
 from bitbucket_port.resync.store import Run
 from local.aws import Moto
@@ -130,6 +133,25 @@ def test_a_renamed_repository_keeps_what_people_added(site: Site, stack: DynamoD
     assert run(site) == 0
     assert old not in site.entities("repository")
     assert site.entities("repository")[old.replace("press-0", "mill")]["team"] == ["Cider"]
+
+
+def test_what_a_live_event_is_writing_is_left_to_it(site: Site, stack: DynamoDBRunStore, moto: Moto) -> None:
+    """Also where Port shows it as it should be, and the stack's ledger does not know it yet."""
+    run(site)
+    client, table = moto.client("dynamodb"), table_of(moto)
+    items = client.scan(TableName=table)["Items"]
+    pull = next(one for one in items if one["PK"]["S"].startswith("object#pull-request#"))
+    key = SourceKey("pull-request", pull["PK"]["S"].split("#", 2)[2], pull["SK"]["S"])
+    client.delete_item(TableName=table, Key={name: pull[name] for name in ("PK", "SK")})
+    ledger, now = DynamoDBLedger(client, table), time.time()
+    granted = ledger.take_lease(ObjectItem(key), "his", now=now, until=now + 300, guard=Guard())
+    assert isinstance(granted, Granted)
+    age(moto)
+    run(site, "--time-limit", "0.1")  # It would look again, and wait for that.
+    assert site.report["kinds"]["pull-request"]["listed"]
+    found = ledger.read([key])[key]
+    assert found.lease is not None
+    assert (found.lease.token, found.applied) == ("his", False)
 
 
 def test_a_dry_run_writes_neither_to_port_nor_to_the_stack(site: Site, stack: DynamoDBRunStore) -> None:

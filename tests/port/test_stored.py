@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bitbucket_port.cli.comparing import differences
 from bitbucket_port.objects import Entity, comparable
-from bitbucket_port.port.stored import named, normal_form
+from bitbucket_port.port.stored import is_found_by_port, named, normal_form, unlike
 
 MAY = "2024-05-01T10:00:00Z"
 QUERY = {"combinator": "and", "rules": [{"property": "$title", "operator": "=", "value": "x"}]}
@@ -93,3 +96,32 @@ def test_what_port_leaves_out_is_unset() -> None:
         "properties.b": None,
         "relations.r": None,
     }
+
+
+values = st.sampled_from(
+    [None, "", "a", ["a", "b"], ["b", "a", "a"], [], 1, 1.0, True, MAY, "2024-05-01T10:00:00.000Z", QUERY, {"n": 1.0}]
+)
+teams = st.sampled_from([None, "", "a", ["a"], ["b", "a"], ["a", "b", "b"], [], QUERY])
+groups = st.dictionaries(st.sampled_from("abc"), values, max_size=3)
+fields = st.fixed_dictionaries({}, optional={"title": values, "team": teams, "properties": groups, "relations": groups})
+
+
+@given(fields, fields)
+def test_what_is_shown_literally_need_not_be_compared_in_its_normal_form(
+    wanted: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    whole = normal_form(wanted)
+    there = named(shown, whole)
+    different = sorted(name for name, its in whole.items() if is_found_by_port(name, its) or there[name] != its)
+    assert differences(Entity("b", "i", wanted), shown) == different
+
+
+@given(fields, st.sets(st.sampled_from(["title", "team", "icon", "other", "properties.a", "relations.b", "x.a"])))
+def test_some_fields_alone_are_as_in_the_whole_normal_form(shown: dict[str, Any], names: set[str]) -> None:
+    whole = normal_form(shown)
+    assert named(shown, names) == {name: whole.get(name) for name in names}
+
+
+def test_of_an_entity_that_is_shown_as_it_is_nothing_is_left_to_compare() -> None:
+    wanted = {"title": "a", "properties": {"at": MAY, "n": None}, "relations": {"r": ["a", "b"]}}
+    assert unlike(wanted, {**wanted, "properties": {"at": MAY, "other": 1}}) == {}

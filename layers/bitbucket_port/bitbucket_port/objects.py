@@ -153,9 +153,9 @@ class Entity:
 
     def _digested(self) -> str:
         coarse = self.normal_form
-        found = {name: value for name, value in coarse.items() if is_found_by_port(name, value)}
+        found = {one: its for one, its in coarse.items() if isinstance(its, dict) and is_found_by_port(one, its)}
         rest = found | finer(self.fields, coarse)
-        told = digest({name: value for name, value in coarse.items() if name not in found})
+        told = digest({one: its for one, its in coarse.items() if one not in found} if found else coarse)
         return f"{told}.{digest(rest)}" if rest else told
 
     def to_port(self) -> JsonObject:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from typing import Any
 from bitbucket_port.errors import TransientError
 
 Row = tuple[Any, ...]
+
+_NAMES_AT_ONCE = 500
+"""SQLite takes 999 parameters at least."""
 
 _PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF", "locking_mode = EXCLUSIVE", "temp_store = FILE")
 
@@ -64,6 +67,14 @@ class Database:
         """All rows of a query that limits itself."""
         with self._lock, _classified():
             return self._connection.execute(statement, parameters).fetchall()
+
+    def among(self, statement: str, parameters: Row, names: Sequence[str]) -> list[Row]:
+        """All rows of a query that ends with ``IN``, for names of any number."""
+        found: list[Row] = []
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            some = names[start : start + _NAMES_AT_ONCE]
+            found += self.page(f"{statement} ({','.join('?' * len(some))})", *parameters, *some)
+        return found
 
     def change(self, statement: str, *parameters: Any) -> bool:
         """Carry one statement out; whether it changed any row."""

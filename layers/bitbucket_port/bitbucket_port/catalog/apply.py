@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bitbucket_port.catalog.above import Above, above, container_of
+from bitbucket_port.catalog.adopting import Adopter
 from bitbucket_port.catalog.held import (
     Held,
     LeasedWriter,
@@ -46,6 +47,8 @@ class Applier:
 
     ``reader`` is None in webhook-only mode: then payloads are all there is, in the order of their own times.
     ``projects``: a repository's project is mapped too, and read with the first repository that names it.
+    ``adopter``: objects of a page that need no write are recorded without a lease; only for whoever has the ledger to
+    himself.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Applier:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         facts_of: Callable[[SourceKey, Address, JsonObject], Facts],
+        adopter: Adopter | None = None,
     ) -> None:
         self._ledger = ledger
         self._mapper = mapper
@@ -88,6 +92,7 @@ class Applier:
             reader=reader,
             writer=self._writer,
             look_all=lambda changes, removals: self._looks.look_all(changes, removals=removals),
+            adopter=adopter,
         )
 
     # --- changes -----------------------------------------------------------------------------------------------------

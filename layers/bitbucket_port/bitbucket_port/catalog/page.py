@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bitbucket_port.catalog.above import Above, above
+from bitbucket_port.catalog.adopting import Adopter, Adoption, may_be_adopted
+from bitbucket_port.catalog.due import Due, Turn
 from bitbucket_port.catalog.facts import with_main_branch
 from bitbucket_port.catalog.held import (
     CONTAINERS,
@@ -20,7 +22,7 @@ from bitbucket_port.catalog.held import (
     newest,
     unchanged,
 )
-from bitbucket_port.catalog.items import UNKNOWN, Facts, Guard, ObjectItem
+from bitbucket_port.catalog.items import UNKNOWN, Commit, Facts, Guard, ObjectItem
 from bitbucket_port.catalog.ledger import Ledger
 from bitbucket_port.catalog.outcome import Outcome, Removals
 from bitbucket_port.catalog.outside import Ask, Mapper, Reader, Reading
@@ -54,57 +56,25 @@ class PageEntry:
     enrich: Callable[[], Reading] | None = None
 
 
-@dataclass(frozen=True)
-class _Due:
-    """An object that differs from what the ledger knows of it."""
-
-    item: ObjectItem
-    reading: Reading
-    mapped: Mapped
-    made: frozenset[EntityKey]
-    owned: frozenset[EntityKey]
-
-    @property
-    def weight(self) -> int:
-        owns = self.item.owns
-        differing = {one.key for one in self.mapped.entities if owns.get(str(one.key)) != one.content_hash}
-        return max(1, len(differing))
-
-
-@dataclass
-class _Turn:
-    """Objects that are written together. No two of them have to do with one entity: then the order would matter."""
-
-    dues: list[_Due] = field(default_factory=list)
-    weight: int = 0
-
-    def add(self, due: _Due) -> None:
-        self.dues.append(due)
-        self.weight += due.weight
-
-    def meets(self, due: _Due) -> bool:
-        keys = due.made | due.owned
-        return any(not keys.isdisjoint(one.made | one.owned) for one in self.dues)
-
-    def waits_for(self, due: _Due) -> bool:
-        """Whether the object gives up an entity that one of these becomes: only after it a rename is possible."""
-        frees, takes = due.owned - due.made, due.made - due.owned
-        return any(not frees.isdisjoint(one.made) for one in self.dues) and all(
-            takes.isdisjoint(one.owned | one.made) for one in self.dues
-        )
-
-
 class Pages:
     """Applies pages."""
 
     def __init__(
-        self, *, ledger: Ledger, mapper: Mapper, reader: Reader | None, writer: LeasedWriter, look_all: LookAll
+        self,
+        *,
+        ledger: Ledger,
+        mapper: Mapper,
+        reader: Reader | None,
+        writer: LeasedWriter,
+        look_all: LookAll,
+        adopter: Adopter | None = None,
     ) -> None:
         self._ledger = ledger
         self._mapper = mapper
         self._reader = reader
         self._writer = writer
         self._look_all = look_all
+        self._adopter = adopter
 
     def apply(
         self, entries: Sequence[PageEntry], *, asked: float, removals: Removals = "allow", ask: Ask | None = None
@@ -120,7 +90,9 @@ class Pages:
         what was done by then counts as unchanged when the page is read again.
         """
         ask = ask or (self._reader.ask if self._reader else None)
-        page = _Page(self._mapper, self._writer, asked, removals, ask)
+        page = _Page(
+            mapper=self._mapper, writer=self._writer, adopter=self._adopter, asked=asked, removals=removals, ask=ask
+        )
         latest = {entry.key: entry for entry in entries}
         named = {key: one for key, entry in latest.items() if (one := above(key, entry.reading)) is not None}
         items = self._ledger.read({*latest, *(one.key for one in named.values())})
@@ -146,13 +118,23 @@ class Pages:
 class _Page:
     """One page on its way into the catalog, some objects at a time."""
 
-    def __init__(self, mapper: Mapper, writer: LeasedWriter, asked: float, removals: Removals, ask: Ask | None) -> None:
+    def __init__(
+        self,
+        *,
+        mapper: Mapper,
+        writer: LeasedWriter,
+        adopter: Adopter | None,
+        asked: float,
+        removals: Removals,
+        ask: Ask | None,
+    ) -> None:
         self._mapper = mapper
         self._writer = writer
         self._asked = asked
         self._removals = removals
         self._ask = ask
-        self._turn = _Turn()
+        self._adopter = adopter
+        self._turn = Turn()
         self.outcomes: dict[SourceKey, Outcome] = {}
 
     def take(self, entry: PageEntry, item: ObjectItem, *, is_misnamed: bool) -> None:
@@ -179,11 +161,11 @@ class _Page:
 
     def write(self) -> None:
         """Write what waits."""
-        turn, self._turn = self._turn, _Turn()
+        turn, self._turn = self._turn, Turn()
         if turn.dues:
             self._write(turn.dues)
 
-    def _judge(self, entry: PageEntry, item: ObjectItem, *, fenced: bool) -> Outcome | _Due:
+    def _judge(self, entry: PageEntry, item: ObjectItem, *, fenced: bool) -> Outcome | Due:
         """What becomes of an object without any write, or what is due; of one that is ``fenced`` nothing is."""
         reading = _with_known(entry.reading, item)
         if entry.enrich is None:
@@ -192,9 +174,9 @@ class _Page:
             return _told_again(item)
         return _left(item) if fenced else self._compare(_with_known(entry.enrich(), item), item, fenced=False)
 
-    def _compare(self, reading: Reading, item: ObjectItem, *, fenced: bool) -> Outcome | _Due:
+    def _compare(self, reading: Reading, item: ObjectItem, *, fenced: bool) -> Outcome | Due:
         mapped = self._mapper.map(item.key.kind, reading.object, ask=self._ask)
-        made = {entity.key: entity.content_hash for entity in mapped.entities}
+        made = frozenset(entity.key for entity in mapped.entities)
         surplus = [key for key in item.owned() if key not in made]
         if item.facts == reading.facts and item.missing_since is None:
             if unchanged(item, mapped):
@@ -209,30 +191,52 @@ class _Page:
         if is_open or (self._removals == "defer" and surplus):
             # Not settled by this reading (Bitbucket may answer otherwise): next time it has to be mapped again.
             reading = replace(reading, facts=replace(reading.facts, listed=""))
-        return _Due(item, reading, mapped, frozenset(made), frozenset(item.owned()))
+        return Due(item, reading, mapped, made, frozenset(item.owned()))
 
     def _planned(self, outcome: Outcome, planned: Sequence[EntityKey], reading: Reading) -> Outcome:
         """The outcome with what was not deleted."""
         aged = is_aged(self._mapper, outcome.key, planned, reading, self._ask)
         return replace(outcome, planned=tuple(planned), aged=aged)
 
-    def _write(self, dues: Sequence[_Due]) -> None:
+    def _write(self, dues: Sequence[Due]) -> None:
         """Bring objects to Port together."""
+        adopted = self._adopted(dues)
         with ExitStack() as leases:
             works = []
             for due in dues:
+                if due.item.key in adopted:
+                    self.outcomes[due.item.key] = left_alone(due.item, due.mapped, "page")
+                    continue
                 work = self._begin(due)
                 if isinstance(work, Outcome):
                     self.outcomes[work.key] = work
                 else:
                     leases.enter_context(work.held)
                     works.append((due, work))
+            if not works:
+                return
             settled = self._writer.settle_all([work for _, work in works], removals=self._removals)
             for (due, _), outcome in zip(works, settled, strict=True):
                 told = self._planned(outcome, outcome.planned, due.reading) if outcome.planned else outcome
                 self.outcomes[told.key] = told
 
-    def _begin(self, due: _Due) -> Work | Outcome:
+    def _adopted(self, dues: Sequence[Due]) -> Collection[SourceKey]:
+        """Those of which nothing but the record is missing; it is made."""
+        if self._adopter is None:
+            return ()
+        found = [self._adoption(due) for due in dues if may_be_adopted(due.item, due.mapped)]
+        try:
+            return self._adopter.adopt(found) if found else ()
+        except BitbucketPortError as error:
+            _logger.debug("nothing was adopted: %s", error)  # Writing them meets it again, and tells whom it concerns.
+            return ()
+
+    def _adoption(self, due: Due) -> Adoption:
+        entities, reading = due.mapped.entities, due.reading
+        owns = {str(entity.key): entity.content_hash for entity in entities}
+        return Adoption(due.item.key, entities, Commit(owns, reading.version, self._asked, 0.0, 0.0, reading.facts))
+
+    def _begin(self, due: Due) -> Work | Outcome:
         """Take the lease of an object nobody else writes or has written meanwhile."""
         intents = new_entities(due.item, due.mapped)
         try:

@@ -18,7 +18,7 @@ from bitbucket_port.objects import Entity, EntityKey, JsonObject
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.port.listing import look
 from bitbucket_port.port.schema import trim
-from bitbucket_port.port.stored import is_found_by_port, named, normal_form
+from bitbucket_port.port.stored import is_found_by_port, named, normal_form, unlike
 from bitbucket_port.port.writing import Written
 from bitbucket_port.sqlite import Database
 
@@ -83,8 +83,7 @@ class ComparingWriter:
         self, entities: Sequence[Entity], *, create_only: bool = False, merge: bool, create_missing: bool
     ) -> list[Written]:
         """See PortClient; an entity that Port shows already as it should be is "same", and not sent."""
-        for blueprint in {entity.blueprint for entity in entities}:
-            self._snapshot.need(blueprint, self._port)
+        self._list(entities)
         results = self._there(entities) if create_only else self._right(entities)
         rest = [position for position, result in enumerate(results) if result is None]
         if rest:
@@ -105,6 +104,23 @@ class ComparingWriter:
             )
         return [result for result in results if result is not None]
 
+    def not_shown_right(self, entities: Sequence[Entity]) -> set[EntityKey]:
+        """Those that Port does not show as ours and just as they should be; raises what Port's client raises."""
+        self._list(entities)
+        shown = self._shown_of(entities)
+        return {one.key for one in entities if one.key not in shown or differences(one, shown[one.key])}
+
+    def _list(self, entities: Sequence[Entity]) -> None:
+        for blueprint in {entity.blueprint for entity in entities}:
+            self._snapshot.need(blueprint, self._port)
+
+    def _shown_of(self, entities: Sequence[Entity]) -> dict[EntityKey, JsonObject]:
+        return {
+            EntityKey(blueprint, name): entity
+            for blueprint, names in _names(entities).items()
+            for name, entity in self._snapshot.of(blueprint, names).items()
+        }
+
     def _there(self, entities: Sequence[Entity]) -> list[Written | None]:
         """The entities that are not to be created, because Port shows them; None for the others."""
         known = {
@@ -116,11 +132,7 @@ class ComparingWriter:
 
     def _right(self, entities: Sequence[Entity]) -> list[Written | None]:
         """The entities that need no write, because Port shows them as they should be; None for the others."""
-        shown = {
-            EntityKey(blueprint, name): entity
-            for blueprint, names in _names(entities).items()
-            for name, entity in self._snapshot.of(blueprint, names).items()
-        }
+        shown = self._shown_of(entities)
         return [self._unchanged(one, shown[one.key]) if one.key in shown else None for one in entities]
 
     def _unchanged(self, entity: Entity, shown: JsonObject) -> Written | None:
@@ -229,8 +241,8 @@ def differences(entity: Entity, shown: JsonObject) -> list[str]:
 
     What Port itself finds by a search cannot be compared, and counts as different.
     """
-    wanted = entity.normal_form
-    values = named(shown, wanted.keys())
+    wanted = normal_form(unlike(entity.fields, shown))
+    values = named(shown, wanted)
     return sorted(name for name, value in wanted.items() if is_found_by_port(name, value) or values[name] != value)
 
 

@@ -16,6 +16,7 @@ from bitbucket_port.catalog.facts import facts_of
 from bitbucket_port.catalog.held import Timing
 from bitbucket_port.catalog.settle import WriteOptions
 from bitbucket_port.catalog.sqlite import SQLiteLedger
+from bitbucket_port.cli.adopting import ShownAdopter
 from bitbucket_port.cli.comparing import Changes, ComparingWriter, ReadOnlyPort
 from bitbucket_port.cli.queue import JobQueue
 from bitbucket_port.cli.settings import CommandSettings
@@ -138,6 +139,7 @@ class LocalWorkplace:
                 clock=shared.clock,
                 sleep=turns.sleep,
                 facts_of=lambda key, address, obj: facts_of(common.product, key.kind, address, obj),
+                adopter=ShownAdopter(shared.ledger, writer),
             )
 
         self._worker = run_worker(

@@ -1,4 +1,4 @@
-"""Maps Bitbucket objects to Port entities, one jq evaluation for each object."""
+"""Maps Bitbucket objects to Port entities, with at most one jq evaluation for each object."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import jq
 
 from bitbucket_port.errors import NotFoundError, PermanentError, TransientError
 from bitbucket_port.mapping import payload_safe
+from bitbucket_port.mapping.direct_rows import DirectRows, direct_rows
+from bitbucket_port.mapping.direct_values import LeftToJqError
 from bitbucket_port.mapping.entities import Rows, built
 from bitbucket_port.mapping.model import Mapped, Mapping, MappingProblem, Resource, Wants
 from bitbucket_port.mapping.normalise import normalise
@@ -167,7 +169,21 @@ class _KindEngine:
                 found.setdefault(name, lacking[0])
         return found
 
+    @cached_property
+    def _direct(self) -> list[DirectRows] | None:
+        """All resources without jq; None when one takes jq, for then it might as well answer the others."""
+        found = [direct_rows(resource) for resource in self._resources]
+        return None if None in found else [one for one in found if one is not None]
+
     def _evaluated(self, obj: JsonObject) -> list[Rows]:
+        if self._direct is not None:
+            try:
+                return [one.of(obj) for one in self._direct]
+            except LeftToJqError:
+                pass  # A value that jq refuses, with its own words, or takes as another one.
+        return self._by_jq(obj)
+
+    def _by_jq(self, obj: JsonObject) -> list[Rows]:
         obj = self._part.of(obj)
         text = json.dumps(obj)
         try:

@@ -14,9 +14,11 @@ from functools import lru_cache
 from typing import Any
 
 _META = ("title", "icon", "team")
+_GROUPS = ("properties", "relations")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
 _KEPT_DIGITS, _ALL_DIGITS = 3, 9
 _BEFORE_CLOCK = frozenset("Tt")
+_SHORTEST_MOMENT = len("2026-11-22T08:00:00Z")
 _EXACT = 2**53
 """Above this a JSON number of Port or jq is no longer exact, and stays as it is."""
 
@@ -28,8 +30,10 @@ def normal_form(fields: Mapping[str, Any]) -> dict[str, Any]:
     are in milliseconds, the most a database of Port's may keep; ``finer`` tells the rest.
     """
     flat = {name: _meta(name, fields[name]) for name in _META if name in fields}
-    flat.update({f"properties.{name}": _property(one, _KEPT_DIGITS) for name, one in _group(fields, "properties")})
-    flat.update({f"relations.{name}": _relation(one) for name, one in _group(fields, "relations")})
+    for name, one in _group(fields, "properties"):
+        flat["properties." + name] = _property(one, _KEPT_DIGITS)
+    for name, one in _group(fields, "relations"):
+        flat["relations." + name] = _relation(one)
     return flat
 
 
@@ -45,8 +49,32 @@ def finer(fields: Mapping[str, Any], coarse: Mapping[str, Any]) -> dict[str, Any
 
 def named(entity: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """The normal form of just these fields of an entity as Port shows it; what is unset there is None."""
-    flat = normal_form(entity)
-    return {name: flat.get(name) for name in names}
+    return {name: _named(entity, *name.partition(".")) for name in names}
+
+
+def _named(entity: Mapping[str, Any], group: str, dot: str, name: str) -> Any:
+    if not dot:
+        return _meta(group, entity.get(group)) if group in _META else None
+    value = (entity.get(group) or {}).get(name) if group in _GROUPS else None
+    return _relation(value) if group == "relations" else _property(value, _KEPT_DIGITS)
+
+
+def unlike(fields: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of ``fields`` that an entity does not show literally, or in which Port decides what it holds.
+
+    For all else the normal forms are equal, whatever they are: as a rule that is everything but moments.
+    """
+    rest: dict[str, Any] = {}
+    for name, value in fields.items():
+        there = shown.get(name)
+        if name in _GROUPS:
+            there = there or {}
+            inner = {one: its for one, its in (value or {}).items() if isinstance(its, dict) or there.get(one) != its}
+            if inner:
+                rest[name] = inner
+        elif isinstance(value, dict) or value != there:
+            rest[name] = value
+    return rest
 
 
 def is_found_by_port(name: str, value: Any) -> bool:
@@ -59,7 +87,11 @@ def _is_query(value: Any) -> bool:
 
 
 def _may_hold_moment(value: Any) -> bool:
-    return isinstance(value, list | dict) or (isinstance(value, str) and value[10:11] in _BEFORE_CLOCK)
+    return _looks_like_moment(value) if isinstance(value, str) else isinstance(value, list | dict)
+
+
+def _looks_like_moment(text: str) -> bool:
+    return len(text) >= _SHORTEST_MOMENT and text[10] in _BEFORE_CLOCK
 
 
 def _group(fields: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:
@@ -81,10 +113,8 @@ def _relation(value: Any) -> Any:
 
 
 def _property(value: Any, digits: int) -> Any:
-    if value is None:
-        return None
     if isinstance(value, str):
-        return _moment(value, digits) if value[10:11] in _BEFORE_CLOCK else value
+        return _moment(value, digits) if _looks_like_moment(value) else value
     if isinstance(value, list):
         return [_property(one, digits) for one in value]
     if isinstance(value, dict):
@@ -94,15 +124,21 @@ def _property(value: Any, digits: int) -> Any:
     return value
 
 
-def _moment(text: str, digits: int) -> str:
-    """A date and time with its zone, in UTC and with the digits of the second that count and are not zero."""
-    found = _MOMENT.fullmatch(text)
-    return text if found is None else _in_utc(*found.groups(), digits) or text
-
-
 @lru_cache(maxsize=1024)
+def _moment(text: str, digits: int) -> str:
+    """A date and time with its zone, in UTC and with the digits of the second that count and are not zero.
+
+    Remembered, for an entity is brought into its normal form several times in a row.
+    """
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        return text
+    day, clock, fraction, zone = found.groups()
+    return _in_utc(day, clock, fraction, zone, digits) or text
+
+
 def _in_utc(day: str, clock: str, fraction: str | None, zone: str, digits: int) -> str | None:
-    """Remembered, for an entity is brought into its normal form several times in a row; None for no moment at all."""
+    """None for no moment at all."""
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}").astimezone(UTC)
     except (ValueError, OverflowError):
