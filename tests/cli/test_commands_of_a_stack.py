@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bitbucket_port.mapping.shipped import load_blueprints
 from bitbucket_port.setup.store import ReportStore
 from local.standins.bitbucket_server import BitbucketServerStandIn
 from local.standins.port import PortStandIn
@@ -56,6 +57,8 @@ def test_a_check_looks_into_bitbucket_and_changes_nothing(
 def test_uninstalling_with_the_ledger_spares_what_was_there_before(
     stack: Stack, port: PortStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for blueprint in load_blueprints("server", "default"):  # Not made by set-up, so what is in them may be anybody's.
+        port.put_blueprint(blueprint)
     types("setup", capsys)
     port.put_entity("bitbucketServerProject", "APP", title="By hand")
     assert "complete" in types("resync", capsys)
