@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlencode
 
@@ -58,9 +59,9 @@ class GeneratedWorkspace(BitbucketCloudStandIn):
         self._repository_texts: list[str] = []
         self._pull_text = ""
 
-    def start(self, port: int = 0) -> str:
+    def start(self, port: int = 0, *, tls: SSLContext | None = None, name: str = "") -> str:
         """See StandIn."""
-        url = super().start(port)
+        url = super().start(port, tls=tls, name=name)
         pull, write = self._pull, self.world.write
         for project in self.world.projects:
             self._model.project = project
