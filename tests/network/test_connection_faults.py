@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -99,10 +99,33 @@ def test_a_bundle_that_cannot_be_had_is_told_and_nothing_sent(port: PortStandIn,
     assert (asking.sent, port.requests) == (0, [])
 
 
-def test_a_file_that_is_not_there_is_a_wrong_setting(port: PortStandIn, authority: PrivateAuthority) -> None:
-    asking = client(port.start(tls=authority.server_context()), "/nowhere/ca.pem")
-    with pytest.raises(SettingsError, match="certificates to trust are not there"):
+@pytest.mark.parametrize("content", [None, "", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"])
+def test_a_file_that_is_not_there_or_no_bundle_is_a_wrong_setting(
+    port: PortStandIn, authority: PrivateAuthority, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    asking = client(port.start(tls=authority.server_context()), str(file))
+    with pytest.raises(SettingsError, match="certificates to trust cannot be read"):
         asking.request("GET", "/v1/users")
+
+
+def test_authorities_are_read_once_for_all_connections(
+    port: PortStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = PrivateAuthority(tmp_path)
+    url, read = port.start(tls=own.server_context()), []
+
+    class Counting(ssl.SSLContext):
+        def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+            read.append(cafile)
+            super().load_verify_locations(cafile, capath, cadata)
+
+    monkeypatch.setattr("urllib3.util.ssl_.SSLContext", Counting)
+    for _ in range(2):
+        assert client(url, str(own.certificate_file)).request("GET", "/v1/users", ok=(401,)).status == 401
+    assert read == [str(own.certificate_file)]
 
 
 def test_what_speaks_no_tls_is_not_taken_for_a_wrong_certificate(port: PortStandIn) -> None:
@@ -116,7 +139,7 @@ def test_what_speaks_no_tls_is_not_taken_for_a_wrong_certificate(port: PortStand
 def test_certificates_of_old_authorities_are_accepted_where_a_bundle_is_given(
     port: PortStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Python 3.13 and newer verify; this one may be older."""
+    """As Python 3.13 and newer verify; this one may be older. Of the public authorities form is demanded."""
     url = port.start(tls=_plain_certificate(tmp_path)).replace("127.0.0.1", "localhost")
 
     def strict() -> ssl.SSLContext:
@@ -125,13 +148,12 @@ def test_certificates_of_old_authorities_are_accepted_where_a_bundle_is_given(
         return context
 
     monkeypatch.setattr(tls, "create_urllib3_context", strict)
-    file = str(tmp_path / "authority.pem")
-    assert client(url, file).request("GET", "/v1/users", ok=(401,)).status == 401
-    with monkeypatch.context() as strictly, pytest.raises(requests.exceptions.SSLError, match="Key Identifier"):
-        strictly.setattr(tls, "_lenient_context", strict)
-        session = requests.Session()
-        session.mount("https://", tls.TlsAdapter())
-        session.get(url, verify=file, timeout=5)
+    file = tmp_path / "authority.pem"
+    assert client(url, str(file)).request("GET", "/v1/users", ok=(401,)).status == 401
+    public = tmp_path / "public.pem"
+    public.write_bytes(file.read_bytes())
+    monkeypatch.setattr(tls, "DEFAULT_CA_BUNDLE_PATH", str(public))
+    assert "was not accepted (Missing Authority Key Identifier)" in fault(client(url, str(public)))
 
 
 def _plain_certificate(folder: Path) -> ssl.SSLContext:

@@ -286,7 +286,7 @@ class HttpClient:
         except requests.RequestException as error:
             raise _ConnectionTrouble.of(error, self.name) from None
         except OSError as error:  # What is wrong with a connection is a RequestException: this is before there is one.
-            raise SettingsError(f"{self.name} cannot be asked: the certificates to trust are not there") from error
+            raise SettingsError(f"{self.name} cannot be asked: the certificates to trust cannot be read") from error
 
     def _body(self, answer: requests.Response) -> bytes:
         """The whole body. A socket's timeout only bounds the gap between two pieces, so the deadline is kept here."""
