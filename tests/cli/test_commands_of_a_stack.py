@@ -12,7 +12,14 @@ from tests.cli.deployed import NAME, Stack, bitbucket, moment, port, stack
 from tests.cli.transcripts import HOOKS_URL, WIDTH, typed
 
 __all__ = ["bitbucket", "moment", "port", "stack"]
-ENVIRONMENT = {"COLUMNS": WIDTH}
+ENVIRONMENT = {
+    "COLUMNS": WIDTH,
+    "INTEGRATION_IDENTIFIER": "of-something-else",
+    "BITBUCKET_USERNAME": "somebody",
+    "LIVE_EVENTS": "false",
+    "BASE_URL": "https://elsewhere.example.com",
+}
+"""Of whoever types the command; the stack has its own."""
 
 
 def types(command: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -31,6 +38,7 @@ def test_set_up_orders_the_webhooks_and_keeps_its_report(
     assert {str(hook.settings["name"]) for hook in bitbucket.hooks} == {
         f"bitbucket-port/{stack.environment['STACK_ID']}"
     }
+    assert port.integration("bitbucket-server-bitbucket.acme.example") is not None
     assert {one["identifier"] for one in port.blueprints()} >= {"bitbucketServerProject", "bitbucketServerRepository"}
     report = ReportStore(stack.runtime.ledger).last()
     assert report is not None

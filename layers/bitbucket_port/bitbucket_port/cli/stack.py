@@ -70,13 +70,14 @@ def environment_of(name: str, *, as_deployed: bool = False) -> dict[str, str]:
         client: Any = boto3.client("cloudformation")
         stack = client.describe_stacks(StackName=name)["Stacks"][0]
         given = {one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])}
-        found = {variable: given[parameter] for parameter, variable in _PARAMETERS.items() if given.get(parameter)}
+        # Empty ones, too: what the caller has under these names in his own environment is about something else.
+        found = {variable: given.get(parameter, "") for parameter, variable in _PARAMETERS.items()}
         wanted = dict(_RESOURCES)
-        if not found.get("CREDENTIALS_SECRET_ARN"):
+        if not found["CREDENTIALS_SECRET_ARN"]:
             wanted |= _STORED_SECRETS
         for logical_id, variable in wanted.items():
             found[variable] = _physical(client, name, logical_id)
-    if "BASE_URL" not in found:
+    if not found["BASE_URL"]:
         found["BASE_URL"] = _api_url(stack)
     found["STACK_ID"] = str(stack["StackId"]).split("/")[2]
     return found if as_deployed else {**found, "BITBUCKET_API": "full"}
