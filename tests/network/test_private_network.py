@@ -11,10 +11,12 @@ import pytest
 
 from bitbucket_port.secrets import KEEP_SECONDS
 from local.aws import Moto
+from local.stack import DeploymentFailedError
 from local.standins.certificates import PrivateAuthority
 from local.standins.forward_proxy import ForwardProxy
 from tests.network.private_network import BITBUCKET, PORT, PrivateNetwork
 
+PASSWORD = "hush-hush"
 ONLY_THESE = {("CONNECT", f"{BITBUCKET}:443", 200), ("CONNECT", f"{PORT}:443", 200)}
 
 
@@ -82,8 +84,17 @@ def test_a_bundle_that_changed_counts_as_soon_as_another_secret_would(network: P
     assert network.leaks() == []
 
 
+def test_a_new_stack_is_not_made_with_a_bundle_that_is_none(network: PrivateNetwork) -> None:
+    useless = network.secrets.create_secret(Name="useless", SecretString=f"{PASSWORD} is no certificate")["ARN"]
+    stack = network.machine.another_stack(CaBundleSecretArn=useless)
+    with pytest.raises(DeploymentFailedError, match="CaBundleSecretArn holds no certificate: store them as") as raised:
+        stack.start()
+    assert raised.value.status == "ROLLBACK_COMPLETE"
+    assert PASSWORD not in str(raised.value) + stack.logs()
+
+
 def test_a_proxy_that_asks_for_credentials_or_is_down_only_delays(network: PrivateNetwork) -> None:
-    network.proxy.credentials = "clerk:hush-hush"
+    network.proxy.credentials = f"clerk:{PASSWORD}"
     for function in network.stack.functions.values():
         function.cool()  # Connections that the proxy made before go on.
     pull = network.open_pull_request("four")
