@@ -28,6 +28,7 @@ def deploy(moto: Moto) -> Iterator[Deploy]:
     """Deploys a stack with its own stand-ins, on which nothing is resynced unless parameters say so.
 
     ``preset``, template parameters, the webhook ``secret`` and a ``change`` of the translated template may be given.
+    With ``set_up`` the stack sets itself up, in a Port that has nothing.
     """
     with ExitStack() as exits:
 
@@ -37,13 +38,14 @@ def deploy(moto: Moto) -> Iterator[Deploy]:
             *,
             secret: str = "",
             change: Callable[[dict[str, Any]], None] | None = None,
+            set_up: bool = False,
             **parameters: Any,
         ) -> Machine:
-            port = port_stand_in(f"{product}/{preset}")
+            port = port_stand_in(*(() if set_up else (f"{product}/{preset}",)))
             port.start()
             exits.callback(port.stop)
             given = {"MappingPreset": preset, **NO_RESYNC, **parameters}
-            machine = Machine(product, moto=moto, port=port, parameters=given, change=change)
+            machine = Machine(product, moto=moto, port=port, parameters=given, change=change, set_up=set_up)
             exits.callback(machine.stop)
             machine.stack.webhook_secret = secret
             machine.start()

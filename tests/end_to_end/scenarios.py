@@ -6,16 +6,20 @@ within a time, and the catalog is that of the world.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
+from bitbucket_port.hooks.dynamodb import DynamoDBHookStore
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
 from bitbucket_port.resync.start import SENT_AGAIN_SECONDS
 from bitbucket_port.resync.store import Run
 from local.functions import FunctionError
-from local.machine import Machine, webhook_path
+from local.machine import Machine, leave_out_set_up, webhook_path
+from local.stack import ROOT, DeploymentFailedError
 from local.standins.webhook import Webhook
+from local.template import read, translate
 from tests.end_to_end.right_catalog import differences, right_catalog, shown_catalog
 from tests.end_to_end.stories import Stage
 
@@ -38,7 +42,8 @@ class Scenario:
 
     ``repositories`` and ``pulls`` are there before and known; ``standing`` scenarios share one stage that has both.
     ``within``: simulated seconds until all is settled. ``cold``: functions (logical ids) that start anew for it.
-    ``resync``: it takes a full resync to learn what happened.
+    ``resync``: it takes a full resync to learn what happened. ``done`` is done after that, and again when the promise
+    was broken; ``promise`` is what it promises besides.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Scenario:
     cold: tuple[str, ...] = ()
     standing: bool = False
     resync: bool = False
+    done: Callable[[Stage], list[str]] | None = None
+    promise: Callable[[Stage], list[str]] | None = None
 
 
 class Theatre:
@@ -85,6 +92,7 @@ class Played:
     stage: Stage
     refused: list[Webhook] = field(default_factory=list)
     failed: bool = False
+    undone: list[str] = field(default_factory=list)
 
     @classmethod
     def prepared(cls, theatre: Theatre, scenario: Scenario) -> Played:
@@ -100,6 +108,7 @@ class Played:
         self._send(list(self.scenario.happen(self.stage)))
         if self.scenario.resync:
             self._begin()
+        self._do()
         return self.complaints(self.scenario.within)
 
     def again(self) -> list[str]:
@@ -110,16 +119,21 @@ class Played:
         if self.failed:
             self.stage.machine.stack.clock.advance(SENT_AGAIN_SECONDS)
             self._begin()
+        self._do()
         return self.complaints(None)
+
+    def _do(self) -> None:
+        self.undone = self.scenario.done(self.stage) if self.scenario.done else []
 
     def complaints(self, within: float | None) -> list[str]:
         """The promise, checked as soon as the time is over."""
         machine = self.stage.machine
-        found = [f"{webhook.event_key} was not taken" for webhook in self.refused]
+        found = [f"{webhook.event_key} was not taken" for webhook in self.refused] + self.undone
         try:
             machine.stack.settle(within=within)
         except TimeoutError:
             found.append("not settled")
+        found += self.scenario.promise(self.stage) if self.scenario.promise else []
         token = self.stage.token
         return found + differences(right_catalog(machine, token=token), shown_catalog(machine, token=token))
 
@@ -313,4 +327,75 @@ OWN_SECRETS: tuple[Scenario, ...] = (
     Scenario("pull request, cold", _pull_request_of_a_new_repository, repositories=0, cold=("PullRequestProcess",)),
     Scenario("worker, cold", _rename, pulls=1, cold=("ResyncWorker",)),
 )
-"""For a stack with secrets of the user's: functions read the certificates when they begin."""
+
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+
+def _press_resync(stage: Stage) -> list[str]:
+    """Somebody presses Resync in Port, and the next tick sees it."""
+    machine = stage.machine
+    machine.port.press_resync("bitbucket-cloud-acme")
+    machine.stack.functions["ResyncStart"].invoke({})
+    machine.stack.nudge()
+    return []
+
+
+def _disable_a_webhook(stage: Stage) -> Iterable[Webhook]:
+    cloud = stage.machine.cloud
+    cloud.disable_hook(cloud.hooks[0])
+    return ()
+
+
+def _set_up_now(stage: Stage) -> list[str]:
+    """What the output SetUpCommand does."""
+    stack = stage.machine.stack
+    try:
+        stack.functions["SetUpFunction"].invoke({"setup": "now"})
+    except FunctionError as error:
+        return [str(error)]
+    stack.nudge()
+    return []
+
+
+def _set_up_anew(stage: Stage) -> list[str]:
+    """The custom resource goes, and comes back to a stack that has never resynced."""
+    stack, cloud = stage.machine.stack, stage.machine.cloud
+    resource = copy.deepcopy(translate(read(ROOT / "template.yaml"))["Resources"]["SetUp"])
+    stack.dynamodb.delete_item(TableName=stack.table, Key={"PK": {"S": "run#current"}, "SK": {"S": "-"}})
+    try:
+        stack.update(change=leave_out_set_up if stack.custom_resources else None)
+        left = [hook.url for hook in cloud.hooks] + list(DynamoDBHookStore(stack.dynamodb, stack.table).records())
+        stack.update(change=lambda document: document["Resources"].update(SetUp=resource))
+    except DeploymentFailedError as error:
+        return [str(error)]
+    report = stack.custom_resources["SetUp"].data["Report"]
+    worse = [report] if "warning" in report or "failed" in report else []
+    return worse + [f"{one} was not removed" for one in left]
+
+
+def _webhooks_are_right(stage: Stage) -> list[str]:
+    stack, cloud = stage.machine.stack, stage.machine.cloud
+    wanted = {f"{stack.url}{path}" for path in PATHS[1:]}
+    right = {hook.url for hook in cloud.hooks if hook.active and hook.secret == stack.webhook_secret}
+    return [f"there is no right webhook to {url}" for url in sorted(wanted - right)]
+
+
+SET_UP: tuple[Scenario, ...] = (
+    Scenario(
+        "set-up by hand mends a webhook",
+        _disable_a_webhook,
+        standing=True,
+        done=_set_up_now,
+        promise=_webhooks_are_right,
+    ),
+    Scenario("resync that Port asks for", _untold, standing=True, within=A_RUN, done=_press_resync),
+    Scenario(
+        "set-up anew", lambda _stage: (), standing=True, within=A_RUN, done=_set_up_anew, promise=_webhooks_are_right
+    ),
+)
+"""For a stack that sets itself up, with its schedule off."""
+OWN_SECRETS += tuple(
+    replace(scenario, name=f"{scenario.name}, cold", cold=("SetUpFunction", "ResyncStart")) for scenario in SET_UP[:2]
+)
+"""For such a stack with secrets of the user's: functions read the certificates when they begin."""

@@ -24,7 +24,7 @@ from local.roles import as_list
 from local.stack import Stack
 from local.template import Template, read, translate
 from tests.end_to_end.conftest import Deploy
-from tests.end_to_end.scenarios import DATA_CENTER, OWN_SECRETS, SCENARIOS, Played, Scenario, Theatre
+from tests.end_to_end.scenarios import DATA_CENTER, OWN_SECRETS, SCENARIOS, SET_UP, Played, Scenario, Theatre
 from tests.end_to_end.withholding import Permission, WithholdingMoto, allowed, names_of_resources, used
 
 LAMBDA_ITSELF = {
@@ -59,6 +59,7 @@ FUNCTIONS = (
     "PullRequestProcess",
     "ResyncWorker",
     "ResyncStart",
+    "SetUpFunction",
 )
 CONSUMERS = FUNCTIONS[5:10]
 
@@ -133,8 +134,21 @@ def data_center(deploy: Deploy, moto: WithholdingMoto) -> Recorded:
 
 
 @pytest.fixture(scope="module")
+def set_up(deploy: Deploy, moto: WithholdingMoto) -> Recorded:
+    """A stack that sets itself up, and begins nothing by the clock."""
+    machine = deploy("cloud", change=silence, set_up=True)
+    machine.stack.settle()
+    return Recorded(machine, moto, SET_UP)
+
+
+def silence(document: dict[str, Any]) -> None:
+    """Let no tick come: whoever needs one makes it."""
+    document["Resources"]["ResyncTick"]["Properties"]["State"] = "DISABLED"
+
+
+@pytest.fixture(scope="module")
 def own_secrets(deploy: Deploy, moto: WithholdingMoto, plain: Recorded) -> Recorded:
-    """A stack with everything optional, and secrets of the user's instead of the stack's."""
+    """Another one with everything optional, and secrets of the user's instead of the stack's."""
     first, client = plain.stack, moto.client("secretsmanager")
     values = {
         "bitbucketToken": plain.theatre.machine.bitbucket.token,
@@ -147,7 +161,8 @@ def own_secrets(deploy: Deploy, moto: WithholdingMoto, plain: Recorded) -> Recor
         "CredentialsSecretArn": client.create_secret(Name="own-credentials", SecretString=json.dumps(values))["ARN"],
         "CaBundleSecretArn": client.create_secret(Name="own-certificates", SecretString=certificates)["ARN"],
     }
-    machine = deploy("cloud", **secrets, **EVERYTHING_ELSE)
+    machine = deploy("cloud", change=silence, set_up=True, **secrets, **EVERYTHING_ELSE)
+    machine.stack.settle()
     return Recorded(machine, moto, OWN_SECRETS)
 
 
@@ -171,16 +186,17 @@ def unused(template: Template, ever: set[Permission]) -> list[Permission]:
 
 
 def test_the_scenarios_keep_their_promises_with_what_the_roles_allow(
-    plain: Recorded, data_center: Recorded, own_secrets: Recorded
+    plain: Recorded, data_center: Recorded, set_up: Recorded, own_secrets: Recorded
 ) -> None:
-    assert [recorded.complaints for recorded in (plain, data_center, own_secrets)] == [{}, {}, {}]
+    assert [recorded.complaints for recorded in (plain, data_center, set_up, own_secrets)] == [{}, {}, {}, {}]
     assert set(FUNCTIONS) == set(plain.stack.functions)
 
 
-def test_no_role_allows_what_nothing_uses(plain: Recorded, own_secrets: Recorded) -> None:
-    """What the second stack uses the first uses too, but for the secrets of the user's."""
-    assert unused(plain.stack.template, plain.ever) == []
-    assert unused(own_secrets.stack.template, plain.ever | own_secrets.ever) == []
+def test_no_role_allows_what_nothing_uses(plain: Recorded, set_up: Recorded, own_secrets: Recorded) -> None:
+    """What the last stack uses the others use too, but for the secrets of the user's."""
+    ever = plain.ever | set_up.ever
+    assert unused(plain.stack.template, ever) == []
+    assert unused(own_secrets.stack.template, ever | own_secrets.ever) == []
 
 
 def test_every_exception_is_of_some_role_and_keys_only_where_one_is_set(plain: Recorded, own_secrets: Recorded) -> None:
@@ -191,13 +207,15 @@ def test_every_exception_is_of_some_role_and_keys_only_where_one_is_set(plain: R
     assert not any(action.startswith(("kms:", "ec2:")) for action in without_key)
 
 
-def test_an_action_and_a_resource_too_many_would_be_found(plain: Recorded, translated: dict[str, Any]) -> None:
+def test_an_action_and_a_resource_too_many_would_be_found(
+    plain: Recorded, set_up: Recorded, translated: dict[str, Any]
+) -> None:
     changed = copy.deepcopy(translated)
     statement(changed, "PushProcess", "KeepLedger")["Action"].append("dynamodb:PutItem")
     statement(changed, "WebhookReceive", "StoreDeliveries")["Resource"].append(
         {"Fn::GetAtt": ["ResyncJobsQueue", "Arn"]}
     )
-    assert unused(like(plain.stack, changed), plain.ever) == [
+    assert unused(like(plain.stack, changed), plain.ever | set_up.ever) == [
         Permission("PushProcess", "dynamodb:PutItem", "Ledger"),
         Permission("WebhookReceive", "sqs:SendMessage", "ResyncJobsQueue"),
     ]
@@ -208,7 +226,7 @@ def test_an_action_and_a_resource_too_many_would_be_found(plain: Recorded, trans
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_whatever_is_taken_from_a_role_breaks_a_scenario(
-    plain: Recorded, data_center: Recorded, own_secrets: Recorded, function: str
+    plain: Recorded, data_center: Recorded, set_up: Recorded, own_secrets: Recorded, function: str
 ) -> None:
     """One action on one resource at a time; whole statements allow more than that.
 
@@ -216,7 +234,7 @@ def test_whatever_is_taken_from_a_role_breaks_a_scenario(
     """
     spared = []
     for permission in own(plain, function):
-        if not broken_without(permission, plain, data_center):
+        if not broken_without(permission, plain, data_center, set_up):
             spared.append(str(permission))
     for permission in own(own_secrets, function):
         if permission.resource.endswith("SecretArn") and not broken_without(permission, own_secrets):

@@ -126,7 +126,7 @@ def test_what_begins_a_resync_reads_ports_secret_and_not_bitbuckets_and_deletes_
 
 
 def test_set_up_reads_every_secret_keeps_the_ledger_and_orders_jobs(template: Template) -> None:
-    table = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
+    table = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     expected = {*((f"dynamodb:{action}", "Ledger") for action in table), ("sqs:SendMessage", "ResyncJobsQueue")}
     read = "secretsmanager:GetSecretValue"
 
