@@ -28,9 +28,9 @@ NAME = "api.port.example.com"
 PASSWORD = "hush-hush"
 
 
-def client(url: str, verify: bool | str | Callable[[], bool | str] = True) -> HttpClient:
+def client(url: str, verify: bool | str | Callable[[], bool | str] = True, **more: Any) -> HttpClient:
     return HttpClient(
-        url, headers=None, deadline=Deadline.after(30), name="Orchard", verify=verify, sleep=lambda _: None
+        url, headers=None, deadline=Deadline.after(30), name="Orchard", verify=verify, sleep=lambda _: None, **more
     )
 
 
@@ -179,6 +179,34 @@ def _plain_certificate(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
     return context
+
+
+# --- the way there ---------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_unknown_here_is_told_as_that() -> None:
+    assert fault(client("https://bitbucket.invalid")) == "Orchard cannot be reached: its name cannot be resolved here"
+
+
+def test_what_refuses_or_breaks_off_is_told_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fault(client("http://127.0.0.1:1")) == "Orchard cannot be reached: ConnectionRefusedError"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_hang_up, args=(listening,), daemon=True).start()
+        told = fault(client(f"http://127.0.0.1:{listening.getsockname()[1]}"))
+    assert told == "Orchard cannot be reached: RemoteDisconnected"
+
+
+def test_a_network_without_a_way_out_is_told_apart_from_a_slow_server() -> None:
+    with socket.socket() as full:  # Nobody accepts, and nobody more may wait: as if packets were lost.
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        url = f"http://127.0.0.1:{address[1]}"
+        with socket.create_connection(address):
+            assert "is there a way out of this network?" in fault(client(url, timeout=(0.2, 0.2)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert fault(client(url, timeout=(0.2, 0.2))) == "Orchard did not answer in time"
 
 
 # --- the proxy -------------------------------------------------------------------------------------------------------

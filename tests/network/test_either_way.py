@@ -11,9 +11,11 @@ import requests
 from bitbucket_port import lambda_setup
 from bitbucket_port.errors import TransientError
 from bitbucket_port.setup.either_way import send_either_way
+from local.standins.bitbucket_cloud import BitbucketCloudStandIn
 from local.standins.certificates import PrivateAuthority
 from local.standins.forward_proxy import ForwardProxy
-from tests.setup_run.checking import Notes, settings_of
+from local.standins.port import PortStandIn
+from tests.setup_run.checking import Notes, checks_of, settings_of
 from tests.setup_run.response_endpoint import PATH, ResponseEndpoint
 
 S3 = "cloudformation-custom-resource-response-euwest1.s3.invalid"
@@ -26,6 +28,14 @@ def endpoint(authority: PrivateAuthority) -> Iterator[ResponseEndpoint]:
     made = ResponseEndpoint(authority.server_context(S3, "localhost"))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def cloud() -> Iterator[BitbucketCloudStandIn]:
+    stand_in = BitbucketCloudStandIn("acme", seed=1)
+    stand_in.start()
+    yield stand_in
+    stand_in.stop()
 
 
 @pytest.fixture
@@ -79,6 +89,23 @@ def test_without_a_proxy_or_with_one_in_use_anyway_there_is_no_other_way(
     with pytest.raises(requests.ConnectionError):
         put(f"https://{S3}{PATH}", authority)
     assert len(to_s3.requests) == 1
+
+
+def test_whether_the_api_answers_is_tried_either_way(
+    to_s3: ForwardProxy, authority: PrivateAuthority, cloud: BitbucketCloudStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address of an API has no endpoint in a network. What answers there is anything but it: Port."""
+    api, port = "0a1b2c3d4e.execute-api.s3.invalid", PortStandIn("client", "secret")
+    port.start(tls=authority.server_context(api), name=api)
+    to_s3.names[f"{api}:443"] = port.address
+    try:
+        checks = checks_of(cloud, port, base_url=f"https://{api}")
+        checks.trusted = str(authority.certificate_file)
+        (finding,) = checks.reachability()
+    finally:
+        port.stop()
+    assert finding.text == f"https://{api}/webhooks answered a connection test with 404 instead of 200."
+    assert to_s3.requests == [("CONNECT", f"{api}:443", 200)]
 
 
 class Context:

@@ -20,6 +20,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 
 from bitbucket_port import __version__
+from bitbucket_port.connection_faults import connection_fault
 from bitbucket_port.errors import (
     BitbucketPortError,
     CredentialsRefusedError,
@@ -29,7 +30,7 @@ from bitbucket_port.errors import (
     SettingsError,
     TransientError,
 )
-from bitbucket_port.tls import TlsAdapter, proxy_trouble, tls_trouble
+from bitbucket_port.tls import TlsAdapter
 
 LONGEST_WAIT = 43_200.0
 """Seconds: the longest an SQS message can stay invisible, so no wait is ever told to be longer."""
@@ -284,7 +285,8 @@ class HttpClient:
                     self._answered(answer.headers, answer.status_code)
                 return Response(answer.status_code, answer.headers, self._body(answer), self.name)
         except requests.RequestException as error:
-            raise _ConnectionTrouble.of(error, self.name) from None
+            text, again = connection_fault(error)
+            raise _ConnectionTrouble(f"{self.name} {text}", worth_retrying=again) from None
         except OSError as error:  # What is wrong with a connection is a RequestException: this is before there is one.
             raise SettingsError(f"{self.name} cannot be asked: the certificates to trust cannot be read") from error
 
@@ -338,25 +340,12 @@ class HttpClient:
 
 
 class _ConnectionTrouble(Exception):  # noqa: N818 - never leaves this module
-    """No complete answer came. The text is never the library's own, which may hold a proxy's password."""
+    """No complete answer came."""
 
     def __init__(self, text: str, *, worth_retrying: bool) -> None:
         super().__init__(text)
         self.text = text
         self.worth_retrying = worth_retrying
-
-    @classmethod
-    def of(cls, error: requests.RequestException, name: str) -> _ConnectionTrouble:
-        if isinstance(error, requests.exceptions.SSLError):
-            hint, worth = tls_trouble(error)
-            return cls(f"{name} cannot be reached: {hint}", worth_retrying=worth)
-        if isinstance(error, requests.exceptions.ProxyError):
-            hint, worth = proxy_trouble(error)
-            return cls(f"{name} cannot be reached: {hint}", worth_retrying=worth)
-        if isinstance(error, requests.Timeout):
-            return cls(f"{name} did not answer in time", worth_retrying=True)
-        worth = isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError))
-        return cls(f"{name} cannot be reached: {type(error).__name__}", worth_retrying=worth)
 
 
 class Session(requests.Session):
