@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -222,6 +223,27 @@ def test_what_cannot_be_changed_here_is_said_and_nothing_is_changed(make: Make) 
     assert deployed.template.parameters["BitbucketWorkspace"] == "acme"
     deployed.update(change=with_properties(Size=3))
     assert said(deployed, "Provider", "says") == ["acme", "acme"]
+
+
+def test_whoever_stops_the_stack_waits_for_no_provider(moto: Moto) -> None:
+    deployed = stack(moto, resources(OnCreate="say nothing"))
+    failures: list[str] = []
+
+    def start() -> None:
+        try:
+            deployed.start(jump=False)
+        except DeploymentFailedError as error:
+            failures.append(error.reasons["Thing"])
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    while not deployed.custom.asked:
+        starting.join(0.01)
+    deployed.stop()
+    starting.join(60)
+
+    assert not starting.is_alive()
+    assert failures == ["The stack was stopped."]
 
 
 def test_what_was_provided_before_is_not_created_again(moto: Moto, make: Make) -> None:
