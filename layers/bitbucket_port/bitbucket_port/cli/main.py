@@ -17,7 +17,7 @@ from rich.logging import RichHandler
 
 from bitbucket_port import __version__
 from bitbucket_port.cli import resync_command, setup, status, uninstall
-from bitbucket_port.cli.options import Runs
+from bitbucket_port.cli.options import Command
 from bitbucket_port.cli.resync import GoesOnError
 from bitbucket_port.errors import BitbucketPortError
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None, *, environment: Mapping[str, st
     collected_before = gc.get_threshold()
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
     try:
-        command: Runs = options.command(options, known, output, errors, more)
+        command: Command = options.command(options, known, output, errors, more)
         return command.run()
     except (BitbucketPortError, GoesOnError) as error:
         errors.print(f"bitbucket-port: {error}", markup=False, highlight=False, soft_wrap=True)

@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-
-from bitbucket_port.cli.options import Commands, add_settings, given
+from bitbucket_port.cli.options import Command, Commands, add_command, add_settings, add_verbose, given
 from bitbucket_port.cli.resync import Result, Shows, Wanted, carry_out, queue_for, resync
 from bitbucket_port.cli.settings import NAMES, CommandSettings, from_values, resolved
 from bitbucket_port.cli.show import shown_on
@@ -34,13 +30,13 @@ exit status: 0 complete, 1 partial (something failed, is protected or was not re
 
 def add_to(commands: Commands) -> None:
     """The command's grammar."""
-    one = commands.add_parser(
+    one = add_command(
+        commands,
         "resync",
-        help="make the catalog equal to Bitbucket, now, in this process",
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        ResyncCommand,
+        short="make the catalog equal to Bitbucket, now, in this process",
+        about=_ABOUT,
     )
-    one.set_defaults(command=Command)
     one.add_argument("--dry-run", action="store_true", help="say what would change and write nothing")
     one.add_argument(
         "--mapping-of",
@@ -57,19 +53,12 @@ def add_to(commands: Commands) -> None:
         "--stack", metavar="NAME", help="work with the ledger, mapping, lease and secrets of this stack in AWS"
     )
     one.add_argument("--report", type=Path, metavar="FILE", help="write the report to this file, as JSON")
-    one.add_argument("--verbose", action="store_true", help="show what goes wrong as it happens")
+    add_verbose(one)
     add_settings(one, NAMES)
 
 
-@dataclass
-class Command:
+class ResyncCommand(Command):
     """One resync as the command line asks for it. ``more`` replaces parts of ``Wanted`` (its clock) in tests."""
-
-    options: argparse.Namespace
-    environment: dict[str, str]
-    output: Console
-    errors: Console
-    more: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> int:
         """Carry it out and show how it went; returns the exit status."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from rich.console import Console
 from rich.text import Text
 
 from bitbucket_port.cli.findings import count, exit_status, show
-from bitbucket_port.cli.options import Commands, add_settings, given
+from bitbucket_port.cli.options import Command, Commands, add_command, add_settings, add_verbose, given
 from bitbucket_port.cli.settings import SETUP_NAMES, CommandSettings, from_values, resolved
 from bitbucket_port.setup.findings import Finding
 from bitbucket_port.setup.store import Occasion
@@ -47,28 +44,17 @@ class SetUp(Protocol):
 
 def add_to(commands: Commands) -> None:
     """The command's grammar."""
-    one = commands.add_parser(
-        "setup",
-        help="make what is missing in Port and Bitbucket, or only check",
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    one = add_command(
+        commands, "setup", SetUpCommand, short="make what is missing in Port and Bitbucket, or only check", about=_ABOUT
     )
-    one.set_defaults(command=Command)
     one.add_argument("--check", action="store_true", help="only say how everything stands; writes nothing")
     one.add_argument("--stack", metavar="NAME", help="for this stack in AWS: its settings, secrets, ledger and queue")
-    one.add_argument("--verbose", action="store_true", help="show what goes wrong as it happens")
+    add_verbose(one)
     add_settings(one, SETUP_NAMES)
 
 
-@dataclass
-class Command:
+class SetUpCommand(Command):
     """One set-up as the command line asks for it. ``more`` may hold a ``clock`` in tests."""
-
-    options: argparse.Namespace
-    environment: dict[str, str]
-    output: Console
-    errors: Console
-    more: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> int:
         """Carry it out, show what was found; returns the exit status."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
-from bitbucket_port.cli.options import Commands
+from bitbucket_port.cli.options import Command, Commands, add_command, add_verbose
 
 _LOCAL = "http://127.0.0.1:3001"
 _ABOUT = """\
@@ -25,13 +22,7 @@ exit status: 0 everything is well, 1 something should be looked at, 2 the stack 
 
 def add_to(commands: Commands) -> None:
     """The command's grammar."""
-    one = commands.add_parser(
-        "status",
-        help="say how a stack stands",
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    one.set_defaults(command=Command)
+    one = add_command(commands, "status", StatusCommand, short="say how a stack stands", about=_ABOUT)
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--stack", metavar="NAME", help="the stack with this name in AWS")
     which.add_argument(
@@ -41,18 +32,11 @@ def add_to(commands: Commands) -> None:
         const=_LOCAL,
         help="the stacks of the machine that make run started; the address of its page (%(const)s)",
     )
-    one.add_argument("--verbose", action="store_true", help="show what goes wrong as it happens")
+    add_verbose(one)
 
 
-@dataclass
-class Command:
+class StatusCommand(Command):
     """One look. ``more`` may hold a ``clock`` in tests."""
-
-    options: argparse.Namespace
-    environment: dict[str, str]
-    output: Console
-    errors: Console
-    more: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> int:
         """Look and show; returns the exit status. Raises SettingsError where there is no such stack."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from rich.console import Console
 from rich.text import Text
 
 from bitbucket_port.cli.findings import exit_status, show
-from bitbucket_port.cli.options import Commands, add_settings, given
+from bitbucket_port.cli.options import Command, Commands, add_command, add_settings, add_verbose, given
 from bitbucket_port.cli.settings import PORT_NAMES, CommandSettings, from_values, resolved
 from bitbucket_port.errors import SettingsError
 from bitbucket_port.setup.findings import Finding
@@ -41,32 +38,21 @@ class Uninstall(Protocol):
 
 def add_to(commands: Commands) -> None:
     """The command's grammar."""
-    one = commands.add_parser(
-        "uninstall",
-        help="remove entities and integration from Port",
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    one = add_command(
+        commands, "uninstall", UninstallCommand, short="remove entities and integration from Port", about=_ABOUT
     )
-    one.set_defaults(command=Command)
     one.add_argument("--entities", action="store_true", help="the entities that this integration wrote")
     one.add_argument("--integration", action="store_true", help="the integration, with its mapping")
     one.add_argument("--yes", action="store_true", help="really remove; without it nothing is removed")
     one.add_argument(
         "--stack", metavar="NAME", help="with the settings, secrets and ledger of this stack in AWS, while it is there"
     )
-    one.add_argument("--verbose", action="store_true", help="show what goes wrong as it happens")
+    add_verbose(one)
     add_settings(one, PORT_NAMES)
 
 
-@dataclass
-class Command:
+class UninstallCommand(Command):
     """One removal as the command line asks for it."""
-
-    options: argparse.Namespace
-    environment: dict[str, str]
-    output: Console
-    errors: Console
-    more: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> int:
         """Say what there is, or remove it; returns the exit status. Raises SettingsError."""
