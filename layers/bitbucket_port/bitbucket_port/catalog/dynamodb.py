@@ -31,7 +31,7 @@ from bitbucket_port.catalog.items import (
     Refused,
 )
 from bitbucket_port.catalog.ledger import DeleteMark
-from bitbucket_port.dynamodb import classified
+from bitbucket_port.dynamodb import classified, partition_items
 from bitbucket_port.objects import EntityKey, Kind, SourceKey
 
 if TYPE_CHECKING:
@@ -199,22 +199,8 @@ class DynamoDBLedger:
 
     def objects(self, kind: Kind, container: str) -> Iterator[ObjectItem]:
         """See Ledger."""
-        partition = f"object#{kind}#{container}"
-        start: dict[str, Any] = {}
-        while True:
-            with classified():
-                answer = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression="PK = :partition",
-                    ExpressionAttributeValues={":partition": {"S": partition}},
-                    ConsistentRead=True,
-                    **start,
-                )
-            for attributes in answer["Items"]:
-                yield object_item(attributes)
-            if not answer.get("LastEvaluatedKey"):
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        for attributes in partition_items(self._client, self._table, f"object#{kind}#{container}"):
+            yield object_item(attributes)
 
     # --- entities --------------------------------------------------------------------------------------------------
 

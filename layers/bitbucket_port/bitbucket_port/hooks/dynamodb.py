@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitbucket_port.catalog import item_version
 from bitbucket_port.catalog.attributes import number
-from bitbucket_port.dynamodb import classified
+from bitbucket_port.dynamodb import classified, partition_items
 from bitbucket_port.hooks.store import Record
 from bitbucket_port.hooks.subject import Subject
 
@@ -36,23 +36,11 @@ class DynamoDBHookStore:
 
     def records(self) -> dict[str, Record]:
         """See HookStore."""
-        found: dict[str, Record] = {}
-        start: dict[str, Any] = {}
-        while True:
-            with classified():
-                answer = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression="PK = :partition",
-                    ExpressionAttributeValues={":partition": {"S": PARTITION}},
-                    ConsistentRead=True,
-                    **start,
-                )
-            for item in answer["Items"]:
-                if not item["SK"]["S"].startswith(_NOTE):
-                    found[item["SK"]["S"]] = _record(item)
-            if not answer.get("LastEvaluatedKey"):
-                return found
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return {
+            item["SK"]["S"]: _record(item)
+            for item in partition_items(self._client, self._table, PARTITION)
+            if not item["SK"]["S"].startswith(_NOTE)
+        }
 
     def claim(self, subject: Subject, token: str, *, now: float, until: float) -> bool:
         """See HookStore."""

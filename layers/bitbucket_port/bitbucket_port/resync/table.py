@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bitbucket_port.catalog import item_version
 from bitbucket_port.catalog.attributes import number
-from bitbucket_port.dynamodb import classified
+from bitbucket_port.dynamodb import classified, partition_items
 from bitbucket_port.errors import TransientError
 from bitbucket_port.resync.store import KEPT_SECONDS
 
@@ -66,27 +66,10 @@ class Items:
 
         An item of a newer release raises TransientError.
         """
-        condition, values = "PK = :partition", {":partition": {"S": partition}}
-        if prefix:
-            condition += " AND begins_with(SK, :prefix)"
-            values[":prefix"] = {"S": prefix}
-        options: dict[str, Any] = {"Limit": limit} if limit else {}
-        while True:
-            with classified():
-                answer = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression=condition,
-                    ExpressionAttributeValues=cast("Any", values),
-                    ConsistentRead=True,
-                    ScanIndexForward=not backwards,
-                    **options,
-                )
-            for item in cast("list[dict[str, Any]]", answer["Items"]):
-                item_version.check_attributes(item)
-                yield item
-            if not answer.get("LastEvaluatedKey"):
-                return
-            options["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        items = partition_items(self._client, self._table, partition, prefix=prefix, backwards=backwards, limit=limit)
+        for item in items:
+            item_version.check_attributes(item)
+            yield item
 
     def transact(self, actions: list[Any]) -> bool:
         """All or nothing; False when a condition does not hold."""
