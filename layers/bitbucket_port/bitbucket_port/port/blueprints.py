@@ -6,31 +6,12 @@ Facts: Port's public OpenAPI document, ``/v1/blueprints``. It leaves open whethe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, Protocol
-
 from bitbucket_port.errors import PermanentError, TransientError
 from bitbucket_port.http import path_of
 from bitbucket_port.objects import JsonObject
+from bitbucket_port.port.api import PortApi
 
 _ROOT = "/v1/blueprints"
-
-
-class PortApi(Protocol):
-    """Port, as far as any request to its API goes (``PortClient``)."""
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        ok: Collection[int] = (200, 201),
-        headers: Mapping[str, str] | None = None,
-        retry: bool = True,
-    ) -> tuple[int, JsonObject]:
-        """Status and body of the answer; see ``PortClient.call``."""
 
 
 def list_blueprints(port: PortApi) -> dict[str, JsonObject]:

@@ -7,31 +7,14 @@ register and learn of such requests; they are in no public document, so whoever 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from bitbucket_port.errors import PermanentError, TransientError
 from bitbucket_port.http import path_of
 from bitbucket_port.objects import JsonObject, digest
-
-
-class Calls(Protocol):
-    """Port, as far as this goes (``PortClient``)."""
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        ok: Collection[int] = (200, 201),
-        headers: Mapping[str, str] | None = None,
-        retry: bool = True,
-    ) -> tuple[int, JsonObject]:
-        """See ``PortClient.call``."""
+from bitbucket_port.port.api import PortApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +44,7 @@ class PortIntegration:
     refuses.
     """
 
-    def __init__(self, port: Calls, identifier: str) -> None:
+    def __init__(self, port: PortApi, identifier: str) -> None:
         self.identifier = identifier
         self._port = port
         self._path = path_of("v1", "integration", identifier)

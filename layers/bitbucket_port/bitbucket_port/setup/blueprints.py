@@ -15,7 +15,8 @@ from bitbucket_port.errors import BitbucketPortError, ForbiddenError, PermanentE
 from bitbucket_port.mapping.model import Mapping as PortMapping
 from bitbucket_port.mapping.shipped import load_blueprints
 from bitbucket_port.objects import JsonObject, digest
-from bitbucket_port.port.blueprints import PortApi, change_blueprint, create_blueprint, list_blueprints, read_blueprint
+from bitbucket_port.port.api import PortApi
+from bitbucket_port.port.blueprints import change_blueprint, create_blueprint, list_blueprints, read_blueprint
 from bitbucket_port.resync.unclaimed import Production
 from bitbucket_port.setup.blueprint_findings import Work, advice, brought, names_of_all, seen, unknown, unused
 from bitbucket_port.setup.completion import PARTS, bare, completed, names_of, part_of, singly

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bitbucket_port.errors import BitbucketPortError
 from bitbucket_port.http import path_of
 from bitbucket_port.objects import JsonObject, Kind
-from bitbucket_port.port.blueprints import PortApi
+from bitbucket_port.port.api import PortApi
 from bitbucket_port.setup.masking import mask
 
 if TYPE_CHECKING:

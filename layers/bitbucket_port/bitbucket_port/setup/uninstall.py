@@ -14,7 +14,8 @@ from bitbucket_port.catalog.items import EntityItem
 from bitbucket_port.errors import BitbucketPortError, NotFoundError
 from bitbucket_port.http import path_of
 from bitbucket_port.objects import EntityKey, JsonObject
-from bitbucket_port.port.blueprints import PortApi, list_blueprints
+from bitbucket_port.port.api import PortApi
+from bitbucket_port.port.blueprints import list_blueprints
 from bitbucket_port.port.client import Deleted
 from bitbucket_port.port.listing import Lister, elsewhere, list_ours
 from bitbucket_port.setup.findings import Finding
