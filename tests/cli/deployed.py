@@ -28,7 +28,7 @@ from local.standins.bitbucket_server import BitbucketServerStandIn
 from local.standins.port import PortStandIn
 from local.standins.server import hooks as server_hooks
 from tests.cli import transcripts
-from tests.cli.test_command_stack import KEYS
+from tests.cli.test_command_stack import AWS, LEDGER
 from tests.cli.transcripts import HOOKS_URL, PORT_URL, SERVER_URL, known_as
 
 __all__ = ["HOUR", "MINUTE", "NAME", "NOW", "Stack", "Time", "bitbucket", "moment", "port", "stack"]
@@ -50,7 +50,6 @@ PARAMETERS = {
     "BaseUrl": HOOKS_URL,
     "CredentialsSecretArn": "",
 }
-AWS = {"AWS_ACCESS_KEY_ID": "operator", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "eu-west-1"}
 
 
 class Time:
@@ -73,14 +72,7 @@ class Stack:
         template = {
             "Parameters": {name: {"Type": "String", "Default": ""} for name in PARAMETERS},
             "Resources": {
-                "Ledger": {
-                    "Type": "AWS::DynamoDB::Table",
-                    "Properties": {
-                        "BillingMode": "PAY_PER_REQUEST",
-                        "AttributeDefinitions": [{"AttributeName": one, "AttributeType": "S"} for one in ("PK", "SK")],
-                        "KeySchema": KEYS,
-                    },
-                },
+                "Ledger": LEDGER,
                 **{name: {"Type": "AWS::SQS::Queue"} for name in QUEUES},
             },
         }

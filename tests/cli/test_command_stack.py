@@ -15,10 +15,18 @@ from bitbucket_port.objects import SourceKey
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
 from bitbucket_port.resync.store import Run
 from local.aws import Moto
+from tests.aws import moto_of
 from tests.cli.conftest import IDENTIFIER, Site
 
 NAME = "bitbucket-port-test"
-KEYS = [{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}]
+LEDGER = {
+    "Type": "AWS::DynamoDB::Table",
+    "Properties": {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": one, "AttributeType": "S"} for one in ("PK", "SK")],
+        "KeySchema": [{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+    },
+}
 TEMPLATE: dict[str, Any] = {
     "Parameters": {
         name: {"Type": "String", "Default": ""}
@@ -34,14 +42,7 @@ TEMPLATE: dict[str, Any] = {
         )
     },
     "Resources": {
-        "Ledger": {
-            "Type": "AWS::DynamoDB::Table",
-            "Properties": {
-                "BillingMode": "PAY_PER_REQUEST",
-                "AttributeDefinitions": [{"AttributeName": one, "AttributeType": "S"} for one in ("PK", "SK")],
-                "KeySchema": KEYS,
-            },
-        },
+        "Ledger": LEDGER,
         "ResyncJobsQueue": {"Type": "AWS::SQS::Queue"},
         "WebhookSecret": {"Type": "AWS::SNS::Topic"},  # Moto's CloudFormation makes no secrets; an ARN is enough here.
     },
@@ -54,12 +55,7 @@ AWS = {
 }
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    found = Moto()
-    found.start()
-    yield found
-    found.stop()
+moto = moto_of("module")
 
 
 @pytest.fixture

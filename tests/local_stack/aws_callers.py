@@ -54,14 +54,6 @@ def admitted(moto: Moto, *statements: dict[str, Any], pid: int = 0, **more: Any)
     moto.dismiss(key)
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(autouse=True)
 def nothing_planned(moto: Moto) -> Iterator[None]:
     moto.forget_calls()

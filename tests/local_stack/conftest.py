@@ -11,18 +11,14 @@ import pytest
 
 from local.aws import Moto
 from local.stack import Stack
+from tests.aws import moto_of
 from tests.local_stack.function_desk import Desk
 from tests.local_stack.small_stack import Resource, stack
 
 Make = Callable[..., Stack]
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    server.start()
-    yield server
-    server.stop()
+moto = moto_of("module")
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws import Moto
-from tests.local_stack.aws_callers import admitted, allow, moto, nothing_planned, queue, table
+from tests.local_stack.aws_callers import admitted, allow, nothing_planned, queue, table
 
-__all__ = ["moto", "nothing_planned"]
+__all__ = ["nothing_planned"]
 
 
 def test_a_call_is_recorded_with_who_asked_and_for_what(moto: Moto) -> None:

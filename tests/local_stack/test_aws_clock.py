@@ -7,9 +7,9 @@ import datetime
 import pytest
 
 from local.aws import Moto
-from tests.local_stack.aws_callers import moto, nothing_planned, queue, secret, table
+from tests.local_stack.aws_callers import nothing_planned, queue, secret, table
 
-__all__ = ["moto", "nothing_planned"]
+__all__ = ["nothing_planned"]
 
 
 def test_an_invisible_message_comes_back_when_the_clock_is_put_forward(moto: Moto) -> None:

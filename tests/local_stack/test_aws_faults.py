@@ -12,9 +12,9 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local.aws import Fault, Moto
-from tests.local_stack.aws_callers import admitted, allow, moto, nothing_planned, queue, secret, table
+from tests.local_stack.aws_callers import admitted, allow, nothing_planned, queue, secret, table
 
-__all__ = ["moto", "nothing_planned"]
+__all__ = ["nothing_planned"]
 EVERYTHING = allow("*", "*")
 
 SENDER = """

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 
 from local.aws import Moto
 from local.aws.permissions import Permissions
-from tests.local_stack.aws_callers import admitted, allow, moto, nothing_planned, queue, secret, table
+from tests.local_stack.aws_callers import admitted, allow, nothing_planned, queue, secret, table
 
-__all__ = ["moto", "nothing_planned"]
+__all__ = ["nothing_planned"]
 
 
 def denied(call: Any, **parameters: Any) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import requests
 from local.aws import Fault, Moto
 from local.outside import Outside
 from local.standins.http import Answer, Request, Route, StandIn
-from tests.local_stack.aws_callers import admitted, allow, moto, nothing_planned, queue
+from tests.local_stack.aws_callers import admitted, allow, nothing_planned, queue
 
-__all__ = ["moto", "nothing_planned"]
+__all__ = ["nothing_planned"]
 
 CALLER = """
 import sys, requests

@@ -11,18 +11,14 @@ import pytest
 from local.aws import Moto
 from local.commands.settings import NO_RESYNC
 from local.machine import Machine, Product, port_stand_in
+from tests.aws import moto_of
 from tests.resync_end_to_end.rig import Place
 from tests.resync_end_to_end.worlds import SMALL, Size, fill
 
 Found = Callable[..., Place]
 
 
-@pytest.fixture(scope="session")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    server.start()
-    yield server
-    server.stop()
+moto = moto_of("session")
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,12 @@ import pytest
 
 from local.aws import Moto
 from local.machine import Machine, Product, port_stand_in
+from tests.aws import moto_of
 
 Deploy = Callable[..., Machine]
 
 
-@pytest.fixture(scope="session")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    server.start()
-    yield server
-    server.stop()
+moto = moto_of("session")
 
 
 @pytest.fixture(scope="module")
