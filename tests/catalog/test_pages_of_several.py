@@ -12,6 +12,7 @@ import pytest
 from bitbucket_port.catalog.outcome import Removals
 from tests.catalog.ledgers import sqlite_ledger
 from tests.catalog.rig import Rig, kill, lose_answer, refuse
+from tests.catalog.test_stories_on_moto import each_call
 from tests.model import stories
 from tests.model.stories import Shape, Story, World
 
@@ -52,19 +53,6 @@ def listed(rig: Rig, removals: Removals) -> None:
     while rig.world < len(rig.story.worlds) - 1:
         rig.next_world()
         rig.list_world(removals)
-
-
-def each_call(make: Callable[[], Rig], go: Callable[[Rig], None], accident: Callable[..., Any]) -> None:
-    recorded = make()
-    go(recorded)
-    recorded.check()
-    assert recorded.gate.calls
-    for number in range(len(recorded.gate.calls)):
-        rig = make()
-        rig.gate.at, rig.gate.accident = number, accident
-        rig.log.append(f"{accident.__name__} at call {number}, {recorded.gate.calls[number]}")
-        go(rig)
-        rig.check()
 
 
 @pytest.mark.parametrize("one_blueprint", [True, False])

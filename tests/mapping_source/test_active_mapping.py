@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from bitbucket_port.catalog.dynamodb import DynamoDBLedger
 from bitbucket_port.catalog.sqlite import SQLiteLedger
@@ -27,12 +25,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBClient]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws():
-        yield boto3.client("dynamodb")
+def dynamodb(mocked_aws: None) -> DynamoDBClient:
+    client: DynamoDBClient = boto3.client("dynamodb")
+    return client
 
 
 def titled(title: str) -> JsonObject:

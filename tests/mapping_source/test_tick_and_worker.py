@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from bitbucket_port import lambda_process, lambda_start, lambda_worker
 from bitbucket_port.errors import PermanentError, TransientError
@@ -57,23 +55,19 @@ def port(start_port: StartPort) -> EagerPort:
 
 
 @pytest.fixture
-def environment(port: EagerPort, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws():
-        secret = boto3.client("secretsmanager").create_secret(Name="port", SecretString=SECRET)["ARN"]
-        yield {
-            "BITBUCKET_WORKSPACE": "acme",
-            "BITBUCKET_TOKEN_SECRET_ARN": secret,
-            "PORT_CLIENT_ID": "client",
-            "PORT_CLIENT_SECRET_SECRET_ARN": secret,
-            "PORT_BASE_URL": port.url,
-            "INTEGRATION_IDENTIFIER": IDENTIFIER,
-            "LEDGER_TABLE": new_table(boto3.client("dynamodb")),
-            "RESYNC_JOBS_QUEUE_URL": boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"],
-            "LIST_INTERVAL": "0",
-        }
+def environment(port: EagerPort, mocked_aws: None) -> dict[str, str]:
+    secret = boto3.client("secretsmanager").create_secret(Name="port", SecretString=SECRET)["ARN"]
+    return {
+        "BITBUCKET_WORKSPACE": "acme",
+        "BITBUCKET_TOKEN_SECRET_ARN": secret,
+        "PORT_CLIENT_ID": "client",
+        "PORT_CLIENT_SECRET_SECRET_ARN": secret,
+        "PORT_BASE_URL": port.url,
+        "INTEGRATION_IDENTIFIER": IDENTIFIER,
+        "LEDGER_TABLE": new_table(boto3.client("dynamodb")),
+        "RESYNC_JOBS_QUEUE_URL": boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"],
+        "LIST_INTERVAL": "0",
+    }
 
 
 @pytest.fixture

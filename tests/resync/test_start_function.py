@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from bitbucket_port import lambda_start
 from bitbucket_port.errors import PermanentError, TransientError
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
 from bitbucket_port.runtime import Runtime
+from tests.catalog.ledgers import new_table
 
 TABLE = "ledger"
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "PK", "AttributeType": "S"},
-                {"AttributeName": "SK", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        url = boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
-        yield {
-            "BITBUCKET_WORKSPACE": "acme",
-            "BITBUCKET_TOKEN_SECRET_ARN": "arn:token",
-            "PORT_CLIENT_ID": "client",
-            "PORT_CLIENT_SECRET_SECRET_ARN": "arn:secret",
-            "LEDGER_TABLE": TABLE,
-            "RESYNC_JOBS_QUEUE_URL": url,
-            "LIVE_EVENTS": "false",
-            "INITIALIZE_PORT_RESOURCES": "false",
-            "MAPPING_SOURCE": "package",
-            "PORT_POLL_INTERVAL": "0",
-        }
+def environment(mocked_aws: None) -> dict[str, str]:
+    new_table(boto3.client("dynamodb"), TABLE)
+    url = boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+    return {
+        "BITBUCKET_WORKSPACE": "acme",
+        "BITBUCKET_TOKEN_SECRET_ARN": "arn:token",
+        "PORT_CLIENT_ID": "client",
+        "PORT_CLIENT_SECRET_SECRET_ARN": "arn:secret",
+        "LEDGER_TABLE": TABLE,
+        "RESYNC_JOBS_QUEUE_URL": url,
+        "LIVE_EVENTS": "false",
+        "INITIALIZE_PORT_RESOURCES": "false",
+        "MAPPING_SOURCE": "package",
+        "PORT_POLL_INTERVAL": "0",
+    }
 
 
 @pytest.fixture

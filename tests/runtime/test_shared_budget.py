@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from bitbucket_port import lambda_worker
 from bitbucket_port.catalog.items import Facts
@@ -15,6 +14,7 @@ from bitbucket_port.objects import SourceKey
 from bitbucket_port.resync.jobs import ChildrenJob, PhaseJob
 from bitbucket_port.runtime import Runtime
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn
+from tests.catalog.ledgers import new_table
 
 REPOSITORY = SourceKey("repository", "{w}", "{r}")
 
@@ -28,30 +28,18 @@ def bitbucket() -> Iterator[BitbucketCloudStandIn]:
 
 
 @pytest.fixture
-def environment(bitbucket: BitbucketCloudStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="ledger",
-            KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "PK", "AttributeType": "S"},
-                {"AttributeName": "SK", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString=bitbucket.token)
-        yield {
-            "BITBUCKET_WORKSPACE": "acme",
-            "BITBUCKET_URL": bitbucket.api_url,
-            "BITBUCKET_TOKEN_SECRET_ARN": secret["ARN"],
-            "PORT_CLIENT_ID": "client",
-            "PORT_CLIENT_SECRET_SECRET_ARN": "arn:secret",
-            "LEDGER_TABLE": "ledger",
-            "RESYNC_JOBS_QUEUE_URL": "https://queue/jobs",
-        }
+def environment(bitbucket: BitbucketCloudStandIn, mocked_aws: None) -> dict[str, str]:
+    new_table(boto3.client("dynamodb"), "ledger")
+    secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString=bitbucket.token)
+    return {
+        "BITBUCKET_WORKSPACE": "acme",
+        "BITBUCKET_URL": bitbucket.api_url,
+        "BITBUCKET_TOKEN_SECRET_ARN": secret["ARN"],
+        "PORT_CLIENT_ID": "client",
+        "PORT_CLIENT_SECRET_SECRET_ARN": "arn:secret",
+        "LEDGER_TABLE": "ledger",
+        "RESYNC_JOBS_QUEUE_URL": "https://queue/jobs",
+    }
 
 
 def function(environment: dict[str, str], *, leaves_reserve: bool = False) -> Runtime:

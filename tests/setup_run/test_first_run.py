@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
 from bitbucket_port.runtime import Runtime
@@ -16,20 +14,16 @@ from tests.catalog.ledgers import new_table
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws():
-        yield {
-            "BITBUCKET_WORKSPACE": "acme",
-            "BITBUCKET_TOKEN_SECRET_ARN": "arn:token",
-            "PORT_CLIENT_ID": "client",
-            "PORT_CLIENT_SECRET_SECRET_ARN": "arn:secret",
-            "LEDGER_TABLE": new_table(boto3.client("dynamodb")),
-            "RESYNC_JOBS_QUEUE_URL": boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"],
-            "SCHEDULED_RESYNC_INTERVAL": "0",
-        }
+def environment(mocked_aws: None) -> dict[str, str]:
+    return {
+        "BITBUCKET_WORKSPACE": "acme",
+        "BITBUCKET_TOKEN_SECRET_ARN": "arn:token",
+        "PORT_CLIENT_ID": "client",
+        "PORT_CLIENT_SECRET_SECRET_ARN": "arn:secret",
+        "LEDGER_TABLE": new_table(boto3.client("dynamodb")),
+        "RESYNC_JOBS_QUEUE_URL": boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"],
+        "SCHEDULED_RESYNC_INTERVAL": "0",
+    }
 
 
 def jobs(environment: dict[str, str]) -> list[str]:
