@@ -30,3 +30,10 @@ def server() -> Iterator[Scene]:
     scene = _populated(Scene("server"))
     yield scene
     scene.stop()
+
+
+@pytest.fixture(params=["cloud", "server"])
+def scene(request: pytest.FixtureRequest) -> Scene:
+    made = request.getfixturevalue(request.param)
+    assert isinstance(made, Scene)
+    return made
