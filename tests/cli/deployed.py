@@ -19,8 +19,9 @@ from bitbucket_port.cli import stack as stacks
 from bitbucket_port.delivery_notes import DeliveryNotes
 from bitbucket_port.hooks.assembly import webhooks_of
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
-from bitbucket_port.resync.jobs import HookJob, parse_any
+from bitbucket_port.resync.jobs import parse_any
 from bitbucket_port.resync.report import Part, whole
+from bitbucket_port.resync.stack_jobs import HookJob
 from bitbucket_port.resync.store import Run
 from bitbucket_port.runtime import Runtime
 from bitbucket_port.webhooks.delivery import Delivery

@@ -20,7 +20,8 @@ from bitbucket_port.mapping.parse import parse
 from bitbucket_port.mapping.shipped import load
 from bitbucket_port.objects import JsonObject, Product
 from bitbucket_port.reading import BitbucketReader, RefusedCredentials
-from bitbucket_port.resync.jobs import HookJob, parse_any
+from bitbucket_port.resync.jobs import parse_any
+from bitbucket_port.resync.stack_jobs import HookJob
 from bitbucket_port.secrets import Secret
 from bitbucket_port.setup.findings import Finding
 from local.standins.bitbucket_cloud import BitbucketCloudStandIn

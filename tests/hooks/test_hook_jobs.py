@@ -11,7 +11,8 @@ from bitbucket_port.hooks.carrying_out import AT_ONCE
 from bitbucket_port.hooks.store import MemoryHookStore, Record
 from bitbucket_port.hooks.subject import Subject
 from bitbucket_port.objects import Address
-from bitbucket_port.resync.jobs import MOST_HOPS, STACK_JOBS_VERSION, HookJob, parse, parse_any
+from bitbucket_port.resync.jobs import parse, parse_any
+from bitbucket_port.resync.stack_jobs import MOST_TURNS, STACK_JOBS_VERSION, HookJob
 from tests.hooks.conftest import PROJECTS
 from tests.hooks.scene import Scene
 
@@ -39,7 +40,7 @@ def test_a_newer_job_waits_and_a_broken_one_is_none() -> None:
 
 
 def test_a_job_does_not_go_on_forever() -> None:
-    job = HookJob(1.0, subjects=(SUBJECT,), hop=MOST_HOPS)
+    job = HookJob(1.0, subjects=(SUBJECT,), hop=MOST_TURNS)
     with pytest.raises(PermanentError):
         job.continued((SUBJECT,))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bitbucket_port.resync.jobs import HookJob
+from bitbucket_port.resync.stack_jobs import HookJob
 from tests.hooks.conftest import PROJECTS
 from tests.hooks.scene import Scene, texts
 

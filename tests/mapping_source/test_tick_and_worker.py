@@ -18,7 +18,8 @@ from bitbucket_port.objects import JsonObject
 from bitbucket_port.port.client import PortClient
 from bitbucket_port.resync import jobs
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
-from bitbucket_port.resync.jobs import SetUpJob, parse_any
+from bitbucket_port.resync.jobs import parse_any
+from bitbucket_port.resync.stack_jobs import SetUpJob
 from bitbucket_port.runtime import Runtime
 from bitbucket_port.setup.findings import Finding
 from tests.catalog.ledgers import new_table
@@ -136,7 +137,7 @@ def test_a_release_without_set_up_leaves_its_jobs_in_the_queue(monkeypatch: pyte
     assert parse_any(message) == SetUpJob(START)
     with pytest.raises(PermanentError):
         jobs.parse(message)
-    monkeypatch.setattr(jobs, "_STACK_JOBS", {})
+    monkeypatch.setattr(jobs, "STACK_JOBS", {})
     with pytest.raises(TransientError, match="newer release"):
         parse_any(message)
 

@@ -10,8 +10,8 @@ from bitbucket_port.lambda_process import follow_mapping, runtime
 from bitbucket_port.lambda_queue import logger
 from bitbucket_port.objects import JsonObject
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
-from bitbucket_port.resync.jobs import SetUpJob
 from bitbucket_port.resync.poll import poll_of
+from bitbucket_port.resync.stack_jobs import SetUpJob
 from bitbucket_port.resync.start import TICK_SECONDS, Intervals, Starter, Tick
 from bitbucket_port.resync.store import Request, RunKind, RunStore
 from bitbucket_port.runtime import Runtime

@@ -17,9 +17,10 @@ from bitbucket_port.port.resync_state import Ended, tell_began, tell_ended
 from bitbucket_port.resync.assembly import Parts, run_worker
 from bitbucket_port.resync.children import ChildrenWorker
 from bitbucket_port.resync.dynamodb import DynamoDBRunStore
-from bitbucket_port.resync.jobs import HookJob, SetUpJob, StackJob, parse_any
+from bitbucket_port.resync.jobs import parse_any
 from bitbucket_port.resync.own_writes import Write
 from bitbucket_port.resync.poll import poll_of
+from bitbucket_port.resync.stack_jobs import HookJob, SetUpJob, StackJob
 from bitbucket_port.resync.store import Run, Status
 from bitbucket_port.resync.worker import ChildrenOnly, JobsWorker
 from bitbucket_port.setup.assembly import set_up_of

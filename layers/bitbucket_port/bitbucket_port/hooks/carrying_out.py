@@ -11,7 +11,7 @@ from bitbucket_port.hooks.store import Record
 from bitbucket_port.hooks.subject import Level, Subject
 from bitbucket_port.hooks.upkeep import Upkeep, is_for_all
 from bitbucket_port.hooks.work import OF_VERSION, OVERVIEW, REFUSED, REMOVED, Work
-from bitbucket_port.resync.jobs import HookJob
+from bitbucket_port.resync.stack_jobs import HookJob
 
 _log = logging.getLogger(__name__)
 

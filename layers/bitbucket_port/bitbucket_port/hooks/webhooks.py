@@ -9,7 +9,8 @@ from bitbucket_port.hooks import inspection, removal, report
 from bitbucket_port.hooks.carrying_out import MOST_TRIES, CarryOut, chunks
 from bitbucket_port.hooks.wanted import HookSettings
 from bitbucket_port.hooks.work import OVERVIEW, REMOVED, Work
-from bitbucket_port.resync.jobs import HookJob, parse_any
+from bitbucket_port.resync.jobs import parse_any
+from bitbucket_port.resync.stack_jobs import HookJob
 from bitbucket_port.setup.findings import Finding
 
 

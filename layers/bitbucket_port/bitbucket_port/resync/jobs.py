@@ -1,4 +1,4 @@
-"""The jobs queue's messages."""
+"""The jobs queue's messages: those about the catalog, and how any of them is read."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import Literal, cast, get_args
 
 from bitbucket_port.catalog.items import Facts
 from bitbucket_port.errors import PermanentError, TransientError
-from bitbucket_port.hooks.subject import Subject
 from bitbucket_port.objects import KINDS, Address, EntityKey, JsonObject, Kind, SourceKey
+from bitbucket_port.resync.stack_jobs import STACK_JOBS, STACK_JOBS_VERSION, StackJob
 from bitbucket_port.resync.store import Candidate, Phase, Reason
 
 MESSAGE_VERSION = 1
-STACK_JOBS_VERSION = 2
-"""That of jobs about the stack itself: a release that has no such jobs leaves them in the queue."""
 MOST_HOPS = 200
 """Continuations of one job: Lambda's own bound on chains is switched off for the worker, so we have one."""
 LONGEST_LISTING_HOPS = 5000
@@ -315,84 +313,9 @@ class UnclaimedJob:
         return cls(str(body["run"]), str(body["blueprint"]), int(body["part"]), tuple(map(str, body["identifiers"])))
 
 
-@dataclass(frozen=True, slots=True)
-class HookJob:
-    """Look after webhooks in Bitbucket; belongs to no run.
-
-    Without ``subjects``: find out which need it, and order that. With them: make theirs right, or (``remove``) remove
-    ours. ``requested``: our clock when it was asked for; ``force``: look at those, too, that are not due for a check
-    since then. ``hop`` counts continuations.
-    """
-
-    requested: float
-    force: bool = False
-    subjects: tuple[Subject, ...] = ()
-    remove: bool = False
-    hop: int = 0
-
-    @property
-    def run(self) -> str:
-        """No run waits for it."""
-        return ""
-
-    def to_message(self) -> str:
-        """The job as the text of a queue message."""
-        return _message(
-            {
-                "job": "hooks",
-                "requested": self.requested,
-                "force": self.force,
-                "subjects": [subject.to_json() for subject in self.subjects],
-                "remove": self.remove,
-                "hop": self.hop,
-            },
-            version=STACK_JOBS_VERSION,
-        )
-
-    @classmethod
-    def _from_json(cls, body: JsonObject) -> HookJob:
-        subjects = tuple(Subject.from_json(value) for value in body["subjects"])
-        return cls(float(body["requested"]), bool(body["force"]), subjects, bool(body["remove"]), int(body["hop"]))
-
-    def continued(self, subjects: tuple[Subject, ...]) -> HookJob:
-        """What is left for another turn; raises PermanentError when it went on too often."""
-        if self.hop >= MOST_HOPS:
-            raise PermanentError(f"looking after webhooks did not end in {MOST_HOPS} turns")
-        return replace(self, subjects=subjects, hop=self.hop + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class SetUpJob:
-    """Look at everything that set-up looks after, and mend it; belongs to no run.
-
-    ``requested``: our clock when it was asked for.
-    """
-
-    requested: float
-
-    @property
-    def run(self) -> str:
-        """No run waits for it."""
-        return ""
-
-    def to_message(self) -> str:
-        """The job as the text of a queue message."""
-        return _message({"job": "set-up", "requested": self.requested}, version=STACK_JOBS_VERSION)
-
-    @classmethod
-    def _from_json(cls, body: JsonObject) -> SetUpJob:
-        return cls(float(body["requested"]))
-
-
 RunJob = PhaseJob | ListJob | PortJob | HealJob | SweepJob | UnclaimedJob
 Job = ChildrenJob | RunJob
-StackJob = HookJob | SetUpJob
-"""What is not about the catalog but about the stack itself, and belongs to no run."""
 
-_STACK_JOBS: dict[str, Callable[[JsonObject], StackJob]] = {
-    "hooks": HookJob._from_json,
-    "set-up": SetUpJob._from_json,
-}
 _JOBS: dict[str, Callable[[JsonObject], Job]] = {
     "children": ChildrenJob._from_json,
     "phase": PhaseJob._from_json,
@@ -420,9 +343,9 @@ def parse_any(text: str) -> Job | StackJob:
     """Whatever job is in a message of the queue; raises as ``parse`` does."""
     try:
         body = json.loads(text)
-        if int(body["v"]) > (STACK_JOBS_VERSION if body["job"] in _STACK_JOBS else MESSAGE_VERSION):
+        if int(body["v"]) > (STACK_JOBS_VERSION if body["job"] in STACK_JOBS else MESSAGE_VERSION):
             raise TransientError(f"a job of version {body['v']} waits for a newer release", retry_after=600.0)
-        made = _JOBS.get(body["job"]) or _STACK_JOBS.get(body["job"])
+        made = _JOBS.get(body["job"]) or STACK_JOBS.get(body["job"])
         if made is None:
             raise PermanentError(f"{body['job']!r} is not a job")
         return made(body)
@@ -430,8 +353,8 @@ def parse_any(text: str) -> Job | StackJob:
         raise PermanentError(f"a message of the jobs queue is not a job: {type(error).__name__}") from error
 
 
-def _message(body: JsonObject, *, version: int = 0) -> str:
-    return json.dumps({"v": version or MESSAGE_VERSION, **body}, ensure_ascii=True)
+def _message(body: JsonObject) -> str:
+    return json.dumps({"v": MESSAGE_VERSION, **body}, ensure_ascii=True)
 
 
 @dataclass(frozen=True)
