@@ -6,7 +6,6 @@ come from recording a run, so that a new call is covered without touching these 
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from itertools import count, permutations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalog.rig import ReadMode, Rig, kill, lose_answer, refuse
+from tests.exhaustive import EXHAUSTIVE
 from tests.model import stories
 from tests.model.stories import STORIES, Story
 
@@ -104,9 +104,9 @@ def test_nor_does_a_call_that_fails_or_an_answer_that_is_lost(new_rig: NewRig, s
 def test_another_delivery_in_the_middle_of_one_changes_nothing_in_the_end(new_rig: NewRig, story: Story) -> None:
     """At each call of each order, the last delivery of that order is handled by a second function.
 
-    At every other call, beginning with the first and the second in turn, unless EVERY_CALL=1.
+    At every other call, beginning with the first and the second in turn, unless everything is tried.
     """
-    step = 1 if os.environ.get("EVERY_CALL") == "1" else 2
+    step = 1 if EXHAUSTIVE else 2
     for place, order in enumerate(orders(story, len(late(new_rig(story)).queue))):
         for number in count(place % step, step):
             rig = late(new_rig(story))

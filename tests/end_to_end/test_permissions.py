@@ -26,6 +26,7 @@ from local.template import Template, read, translate
 from tests.end_to_end.conftest import Deploy
 from tests.end_to_end.scenarios import DATA_CENTER, OWN_SECRETS, SCENARIOS, SET_UP, Played, Scenario, Theatre
 from tests.end_to_end.withholding import Permission, WithholdingMoto, allowed, names_of_resources, used
+from tests.exhaustive import some_of
 
 LAMBDA_ITSELF = {
     "logs:CreateLogStream": "Lambda writes what a function prints to its log group, with the function's role",
@@ -228,12 +229,12 @@ def test_an_action_and_a_resource_too_many_would_be_found(
 def test_whatever_is_taken_from_a_role_breaks_a_scenario(
     plain: Recorded, data_center: Recorded, set_up: Recorded, own_secrets: Recorded, function: str
 ) -> None:
-    """One action on one resource at a time; whole statements allow more than that.
+    """One action on one resource at a time; whole statements allow more than that. A third of them stands for all.
 
     What a function copes with for a while (it keeps a secret that it cannot read anew) has to break another scenario.
     """
     spared = []
-    for permission in own(plain, function):
+    for permission in some_of(own(plain, function), every=3, beginning=FUNCTIONS.index(function)):
         if not broken_without(permission, plain, data_center, set_up):
             spared.append(str(permission))
     for permission in own(own_secrets, function):
