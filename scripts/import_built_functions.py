@@ -29,23 +29,33 @@ print(len(sys.modules), "modules")
 """
 
 
-def import_alone(build: Path, function: dict[str, Any], python: str) -> subprocess.CompletedProcess[str]:
+def import_alone(
+    build: Path, function: dict[str, Any], parameters: dict[str, Any], python: str
+) -> subprocess.CompletedProcess[str]:
     """Imports the function's handler in a fresh interpreter (``-I -S``: no site-packages, no environment paths)."""
     module, handler = function["Handler"].rsplit(".", 1)
     folders = [build / function["CodeUri"], *(build / layer["Ref"] / "python" for layer in function["Layers"])]
     command = [python, "-I", "-S", "-B", "-c", PROGRAM.format(compiled=COMPILED), module, handler]
     command += [str(folder.resolve()) for folder in folders]
-    return subprocess.run(command, env=_environment(function), capture_output=True, text=True, check=False)
+    environment = _environment(function, parameters)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def _environment(function: dict[str, Any]) -> dict[str, str]:
-    known = {"BITBUCKET_PRODUCT": "cloud", "BITBUCKET_API": "full", "BITBUCKET_WORKSPACE": "example"}
-    known |= {"MAPPING_PRESET": "default", "POWERTOOLS_LOG_LEVEL": "INFO", "HTTPS_PROXY": ""}
-    known |= {"SCHEDULED_RESYNC_INTERVAL": "360", "LIST_INTERVAL": "auto"}
-    variables = {
-        name: value if isinstance(value, str) else known.get(name, "https://example.invalid/1")
-        for name, value in function["Environment"]["Variables"].items()
-    }
+# Where importing would read the ledger, it finds that there is nothing to read.
+CHOSEN = {"BitbucketWorkspace": "example", "MappingSource": "package"}
+ANY = "https://example.invalid/1"
+
+
+def _environment(function: dict[str, Any], parameters: dict[str, Any]) -> dict[str, str]:
+    """The variables as with the parameters' defaults; what names a resource is any text."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        name = str(value.get("Ref", ""))
+        return CHOSEN.get(name) or str(parameters[name].get("Default", ANY)) if name in parameters else ANY
+
+    variables = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
     credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_REGION": "eu-west-1"}
     return {**variables, **credentials, "AWS_DEFAULT_REGION": "eu-west-1", "PATH": os.defpath}
 
@@ -57,8 +67,9 @@ def main() -> int:
     parser.add_argument("--python", default="python3.13")
     arguments = parser.parse_args()
     failed = 0
-    for name, function in functions(read(arguments.build / "template.yaml")).items():
-        result = import_alone(arguments.build, function, arguments.python)
+    template = read(arguments.build / "template.yaml")
+    for name, function in functions(template).items():
+        result = import_alone(arguments.build, function, template["Parameters"], arguments.python)
         failed += result.returncode != 0
         print(f"{name:20} {platform.machine()} {result.stdout.strip() if result.returncode == 0 else 'FAILED'}")
         if result.returncode != 0:
