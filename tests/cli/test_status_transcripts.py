@@ -78,7 +78,7 @@ def test_a_stack_that_somebody_should_look_at(
         Report(
             "scheduled",
             NOW - 3 * HOUR,
-            (Finding("Integration", "warning", "Port cannot be reached.", "The next scheduled resync tries again."),),
+            (Finding("Integration", "warning", "Port cannot be reached.", "The next set-up tries again."),),
             "1.0.0",
         )
     )

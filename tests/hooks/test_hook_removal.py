@@ -31,7 +31,7 @@ def test_all_of_ours_go_and_all_others_stay(scene: Scene) -> None:
     assert scene.foreign() == others
     assert scene.ours() == []
     assert [finding.outcome for finding in removed] == ["changed"]
-    assert texts(scene.webhooks().remove_all(lambda: True)) == "webhooks: there are none of ours to remove"
+    assert texts(scene.webhooks().remove_all(lambda: True)) == "Webhooks: there are none of ours to remove."
 
 
 def test_a_job_that_was_on_its_way_makes_none_again(scene: Scene) -> None:

@@ -213,7 +213,7 @@ def test_the_answer_is_never_larger_than_cloudformation_takes(stack: Stack, endp
     lambda_setup.handle(event("Create", endpoint), Context())
     (answer,) = endpoint.taken
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith("project 0: ü")
+    assert answer["Reason"].startswith("Project 0: ü")
     assert len(answer["Data"]["Report"]) > 100
 
 

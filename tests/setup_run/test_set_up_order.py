@@ -107,9 +107,9 @@ def test_everything_is_looked_at_and_made_in_this_order(occasion: Occasion) -> N
         "port",
         "bitbucket",
         "others",
-        "blueprints",
         "register",
         "mapping",
+        "blueprints",
         "permissions",
         "reachability",
         "webhooks by force",
@@ -121,7 +121,7 @@ def test_everything_is_looked_at_and_made_in_this_order(occasion: Occasion) -> N
 def test_on_schedule_only_what_can_drift_is_looked_at() -> None:
     parts = Parts()
     set_up(parts).carry_out("scheduled")
-    assert parts.done == ["port", "bitbucket", "blueprints", "register", "mapping", "permissions", "webhooks"]
+    assert parts.done == ["port", "bitbucket", "register", "mapping", "blueprints", "permissions", "webhooks"]
 
 
 @pytest.mark.parametrize("refused", ["port", "bitbucket"])

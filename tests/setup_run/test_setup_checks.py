@@ -58,7 +58,7 @@ def test_port_or_bitbucket_being_down_is_no_refusal(cloud: BitbucketCloudStandIn
     port.down = cloud.down = True
     for finding in (checks.port(), checks.bitbucket()):
         assert finding.outcome == "warning"
-        assert "next scheduled resync" in finding.fix
+        assert "next set-up" in finding.fix
 
 
 @pytest.mark.parametrize("product", ["cloud", "server"])

@@ -30,10 +30,10 @@ def show(console: Console, findings: Sequence[Finding]) -> None:
     table = Table("about", "outcome", "what was found, and what to do", box=box.SIMPLE_HEAD, pad_edge=False)
     below: list[tuple[int, Finding]] = []
     for finding in findings:
-        table.add_row(_capital(finding.about), Text(finding.outcome, _COLOURS[finding.outcome]), _cell(finding, below))
+        table.add_row(finding.title, Text(finding.outcome, _COLOURS[finding.outcome]), _cell(finding, below))
     console.print(table)
     for number, finding in below:
-        console.print(Text(f"({number}) {_capital(finding.about)}"), soft_wrap=True)
+        console.print(Text(f"({number}) {finding.title}"), soft_wrap=True)
         console.print(Text(finding.fix), soft_wrap=True)
         console.print()
 
@@ -55,12 +55,8 @@ def count(findings: Iterable[Finding]) -> str:
     return ", ".join(parts)
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _cell(finding: Finding, below: list[tuple[int, Finding]]) -> Text:
-    cell = Text(finding.text)
+    cell = Text(finding.sentence)
     if not finding.fix:
         return cell
     if "\n" in finding.fix or finding.fix.startswith(_COMMANDS):

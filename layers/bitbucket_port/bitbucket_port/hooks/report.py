@@ -58,8 +58,8 @@ def by_hand(settings: HookSettings, why: str = "") -> list[Finding]:
             f"none are made: {why or settings.why_none}",
             f"By hand: one webhook for {where} with the URL {url}",
         ),
-        Finding(ABOUT, "skipped", "events to tick for a webhook made by hand", " ".join(keys)),
-        Finding(ABOUT, "skipped", "the secret to enter is printed by", secret),
+        Finding(ABOUT, "skipped", "events to tick for a webhook made by hand:", " ".join(keys)),
+        Finding(ABOUT, "skipped", "the secret to enter is printed by:", secret),
     ]
 
 

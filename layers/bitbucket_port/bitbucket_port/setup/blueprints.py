@@ -58,12 +58,17 @@ class Unremembered:
 def blueprints_of(runtime: Runtime) -> Blueprints:
     """Those of the stack's preset, as far as the active mapping writes to them."""
     settings = runtime.settings
+
+    def used() -> frozenset[str] | None:
+        runtime.follow_mapping()  # Set-up itself may have made another mapping the active one.
+        return used_by(runtime.engine.mapping)
+
     return Blueprints(
         runtime.port,
         runtime.ledger,
         load_blueprints(settings.product, settings.mapping_preset),
         creates=settings.initialize_port_resources,
-        used=lambda: used_by(runtime.engine.mapping),
+        used=used,
     )
 
 

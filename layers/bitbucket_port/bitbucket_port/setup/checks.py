@@ -31,7 +31,7 @@ from bitbucket_port.setup.scopes import HEADER, scopes_finding
 
 PORT, BITBUCKET, REACHABILITY = "Port credentials", "Bitbucket credentials", "Reachability"
 OLDEST_TRIED = (7, 21)
-_LATER = "The next scheduled resync looks again."
+_LATER = "The next set-up looks again."
 Answer = TypeVar("Answer")
 
 

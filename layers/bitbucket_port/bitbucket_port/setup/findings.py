@@ -12,6 +12,7 @@ Outcome = Literal["ok", "changed", "skipped", "warning", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("ok", "changed", "skipped", "warning", "failed")
 """From good to bad. ``changed``: it was not right and is now; ``skipped``: not looked at, the text says why;
 ``warning``: things work without it, or the next set-up mends it; ``failed``: nothing can work until it is mended."""
+_ENDS = (".", "!", "?", ":", "…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,18 @@ class Finding:
         """The inverse of ``to_json``."""
         return cls(str(value["about"]), cast("Outcome", value["outcome"]), str(value["text"]), str(value["fix"]))
 
+    @property
+    def title(self) -> str:
+        """What it is about, as the beginning of a line."""
+        return self.about[:1].upper() + self.about[1:]
+
+    @property
+    def sentence(self) -> str:
+        """How it stands, with a full stop, so that what is to be done can follow."""
+        return self.text if self.text.endswith(_ENDS) else f"{self.text}."
+
     def __str__(self) -> str:
-        return f"{self.about}: {self.text}" + (f" {self.fix}" if self.fix else "")
+        return f"{self.title}: {self.sentence}" + (f" {self.fix}" if self.fix else "")
 
 
 def worst(findings: Iterable[Finding]) -> Outcome:

@@ -15,7 +15,7 @@ from bitbucket_port.setup.life import Life
 from bitbucket_port.setup.store import Occasion, Report, ReportStore
 
 _logger = logging.getLogger("bitbucket_port.setup")
-_AGAIN = "The next scheduled resync tries again."
+_AGAIN = "The next set-up tries again."
 
 
 class ChecksPart(Protocol):
@@ -162,10 +162,11 @@ class SetUp:
         if occasion != "scheduled":
             # Before the integration is registered: afterwards it is ours.
             found += self._part("Other installations", self._checks.other_installations)
-        if self._settings.initialize_port_resources:
-            found += self._part("Blueprints", self._blueprints.bring)
         found += self._part("Integration", self._integration.register)
         found += self._part("Mapping", self._integration.take_mapping)
+        if self._settings.initialize_port_resources:
+            # After the mapping: it says which are needed.
+            found += self._part("Blueprints", self._blueprints.bring)
         return found
 
     def _in_bitbucket(self, occasion: Occasion, access: Finding) -> list[Finding]:
