@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from local.page import Page
 from local.page.chromium import ARGUMENTS, find_chromium
 from local.standins.port import PortStandIn
 from tests.page.fakes import BLUEPRINTS, Demo, FakeStack, StoppedClock
+
+PATIENCE_MILLISECONDS = 30_000
+"""How long to wait for the page to show something: a busy machine lets it look late."""
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +27,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("REQUIRE_CHROMIUM"):
             pytest.fail("there is no Chromium, and REQUIRE_CHROMIUM says that the page must be looked at")
         pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium), so the page goes unseen")
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
