@@ -11,7 +11,6 @@ import argparse
 import compileall
 import importlib.metadata
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 from scripts.compile_mappings import compile_mappings
-from scripts.sam_template import TEMPLATE, functions, read
+from scripts.sam_template import TEMPLATE, environment_of, functions, nowhere, read
 
 REPOSITORY = TEMPLATE.parent
 BUILT_LAYER = REPOSITORY / ".aws-sam/build/DependenciesLayer/python"
@@ -128,16 +127,10 @@ def sample(tree: Tree, folder: str, statement: str, variables: dict[str, str]) -
 
 
 def environment(name: str) -> dict[str, str]:
-    """Variables with which the function finds nothing missing at import; none of them leads anywhere."""
-    known = {"BITBUCKET_PRODUCT": "cloud", "BITBUCKET_API": "full", "MAPPING_PRESET": "default"}
-    declared = functions(read()).get(name, {}).get("Environment", {}).get("Variables", {})
-    variables = {
-        key: value if isinstance(value, str) else known.get(key, "https://example.invalid/1")
-        for key, value in declared.items()
-        if not key.endswith("_PROXY")
-    }
-    variables |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
-    return {**variables, "POWERTOOLS_LOG_LEVEL": "INFO", "PATH": os.defpath}
+    """Variables of a subject's process."""
+    template = read()
+    function = functions(template).get(name)
+    return nowhere() if function is None else environment_of(function, template)
 
 
 def measure(trees: dict[str, Tree], rounds: int) -> dict[str, dict[str, Samples]]:

@@ -6,14 +6,12 @@ The virtual environment of this checkout is out of sight, so what the layers lac
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from scripts.sam_template import functions, read
+from scripts.sam_template import Template, environment_of, functions, read
 
 # Modules compiled for a platform may be imported late: a wrong build has to fail here.
 COMPILED = "jq, charset_normalizer.md"
@@ -29,35 +27,14 @@ print(len(sys.modules), "modules")
 """
 
 
-def import_alone(
-    build: Path, function: dict[str, Any], parameters: dict[str, Any], python: str
-) -> subprocess.CompletedProcess[str]:
+def import_alone(build: Path, function: Template, template: Template, python: str) -> subprocess.CompletedProcess[str]:
     """Imports the function's handler in a fresh interpreter (``-I -S``: no site-packages, no environment paths)."""
     module, handler = function["Handler"].rsplit(".", 1)
     folders = [build / function["CodeUri"], *(build / layer["Ref"] / "python" for layer in function["Layers"])]
     command = [python, "-I", "-S", "-B", "-c", PROGRAM.format(compiled=COMPILED), module, handler]
     command += [str(folder.resolve()) for folder in folders]
-    environment = _environment(function, parameters)
+    environment = environment_of(function, template)
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
-# Where importing would read the ledger, it finds that there is nothing to read.
-CHOSEN = {"BitbucketWorkspace": "example", "MappingSource": "package"}
-ANY = "https://example.invalid/1"
-
-
-def _environment(function: dict[str, Any], parameters: dict[str, Any]) -> dict[str, str]:
-    """The variables as with the parameters' defaults; what names a resource is any text."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        name = str(value.get("Ref", ""))
-        return CHOSEN.get(name) or str(parameters[name].get("Default", ANY)) if name in parameters else ANY
-
-    variables = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
-    credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_REGION": "eu-west-1"}
-    return {**variables, **credentials, "AWS_DEFAULT_REGION": "eu-west-1", "PATH": os.defpath}
 
 
 def main() -> int:
@@ -69,7 +46,7 @@ def main() -> int:
     failed = 0
     template = read(arguments.build / "template.yaml")
     for name, function in functions(template).items():
-        result = import_alone(arguments.build, function, template["Parameters"], arguments.python)
+        result = import_alone(arguments.build, function, template, arguments.python)
         failed += result.returncode != 0
         print(f"{name:20} {platform.machine()} {result.stdout.strip() if result.returncode == 0 else 'FAILED'}")
         if result.returncode != 0:
