@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitbucket_port.mapping.direct import direct
+from bitbucket_port.mapping.direct_rows import direct_rows
 from bitbucket_port.mapping.direct_values import LeftToJqError
 from bitbucket_port.mapping.engine import MappingEngine
 from bitbucket_port.mapping.parse import parse
@@ -225,3 +226,24 @@ def test_the_mapping_of_pull_requests_in_the_cloud_takes_no_jq() -> None:
     mapping = parse(load("cloud", "default"), product="cloud", file="default")
     (resource,) = (one for one in mapping.resources if one.kind == "pull-request")
     assert [one for _, one in resource.expressions() if direct(one) is None] == []
+
+
+PROJECTS = {
+    "resources": [
+        {
+            "kind": "project",
+            "selector": {"query": ".wanted"},
+            "port": {"entity": {"mappings": {"identifier": ".key", "blueprint": '"project"'}}},
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("number", [1, 0])
+def test_a_number_is_no_true_for_a_selector(number: int) -> None:
+    (resource,) = parse(PROJECTS, product="cloud", file="mapping.yaml").resources
+    rows = direct_rows(resource)
+    assert rows is not None
+    assert rows.of({"key": "PAY", "wanted": number}) == [[[number]]]
+    assert rows.of({"key": "PAY", "wanted": True})[0][0] == [True]
+    assert len(rows.of({"key": "PAY", "wanted": True})[0]) > 1

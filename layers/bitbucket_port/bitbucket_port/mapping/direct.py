@@ -3,7 +3,8 @@
 Paths, literals, comparisons with them, conditions, lists and a few functions on text: of most mappings that is all. An
 expression that uses anything else is left to jq, and so is a value for which jq would fail, or which it would change
 (what a text or number may not hold): an object is evaluated here completely or not at all. So whatever is answered here
-is what jq answers, errors and their texts included.
+is what jq answers, errors and their texts included. But for one thing: half of a character, in a part of the object
+that no expression came to, makes jq refuse the whole object; here the object is answered.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class DirectRows:
     def of(self, obj: JsonObject) -> list[list[Any]]:
         """The rows of an object; raises LeftToJqError for one that takes jq."""
         selected = self._selector(obj)[:1]
-        if selected != [True]:
+        if not selected or selected[0] is not True:  # To Python 1 equals True, to jq it does not.
             return [[selected]]
         return [[selected, *(field(obj)[:1] for field in self._fields)]]
 
